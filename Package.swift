@@ -1,0 +1,35 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every unsafe operation must be spelled `unsafe`, so that a search for the word lists the
+// whole trusted base. Tests/TidyTests says where it may appear.
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(), .treatAllWarnings(as: .error), .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "cashew",
+    targets: [
+        .systemLibrary(
+            name: "CLiburing",
+            path: "CShims/CLiburing",
+            pkgConfig: "liburing",
+            providers: [.apt(["liburing-dev"])]
+        ),
+        .systemLibrary(
+            name: "CYAML",
+            path: "CShims/CYAML",
+            pkgConfig: "yaml-0.1",
+            providers: [.apt(["libyaml-dev"])]
+        ),
+        .target(name: "Config", dependencies: ["CYAML"], swiftSettings: strict),
+        // The whole hot path is one module, so that whole-module optimization sees all of it.
+        .target(name: "Proxy", dependencies: ["CLiburing", "Config"], swiftSettings: strict),
+        .executableTarget(
+            name: "cashew", dependencies: ["Config", "Proxy"], swiftSettings: strict),
+        .testTarget(name: "ConfigTests", dependencies: ["Config"]),
+        .testTarget(name: "ProxyTests", dependencies: ["Proxy"], resources: [.copy("Vectors")]),
+        .testTarget(name: "TidyTests"),
+    ],
+    swiftLanguageModes: [.v6]
+)

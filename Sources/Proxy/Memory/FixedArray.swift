@@ -1,0 +1,39 @@
+/// A fixed number of elements in one allocation, which never move.
+///
+/// Unlike an `Array` it holds noncopyable elements, counts no references, and cannot grow.
+@safe
+struct FixedArray<Element: ~Copyable>: ~Copyable {
+    let count: Int
+
+    private let elements: UnsafeMutablePointer<Element>
+
+    /// - Parameter element: Makes the element of an index; called once each, in order.
+    init(count: Int, element: (Int) -> Element) {
+        precondition(count >= 0)
+        self.count = count
+        unsafe elements = .allocate(capacity: count)
+        for index in 0..<count {
+            unsafe (elements + index).initialize(to: element(index))
+        }
+    }
+
+    deinit {
+        unsafe elements.deinitialize(count: count)
+        unsafe elements.deallocate()
+    }
+
+    /// The element itself, in place. As in a `Slab`, changing an element does not count as
+    /// changing the array.
+    ///
+    /// - Precondition: `0 <= index < count`.
+    subscript(index: Int) -> Element {
+        _read {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+            yield unsafe elements[index]
+        }
+        nonmutating _modify {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+            yield unsafe &elements[index]
+        }
+    }
+}

@@ -1,0 +1,2 @@
+import Config
+import Proxy
