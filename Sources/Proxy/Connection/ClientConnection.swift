@@ -1,0 +1,175 @@
+/// A connection from a client, from accept to close.
+///
+/// Events change it, and `nextAction` says what the worker must do about it; neither does any I/O,
+/// so that the whole life can be read here and tested alone.
+///
+///     open ── end of stream, QUIT, or violation ──▶ draining ── all replies sent ──┐
+///       └──────────────────── failure, or a limit ─────────────────────────────────┴─▶ closing
+///     closing ── nothing in flight any more ──▶ closed
+struct ClientConnection: ~Copyable {
+    enum Phase: UInt8 {
+        case open
+        /// Nothing more is read as a request, but what was asked is answered.
+        case draining
+        /// Waits for the kernel to be done with its memory.
+        case closing
+        /// The socket is being closed.
+        case closed
+    }
+
+    enum Action: Equatable {
+        case none, receive, send, cancelReceive, cancelSend, close
+    }
+
+    let socket: Socket
+    let pool: UInt16
+    private(set) var phase = Phase.open
+    var isAuthenticated: Bool
+    /// Stands in the worker's list of clients to look after.
+    var isDirty = false
+
+    private(set) var isReceiving = false
+    private(set) var isSending = false
+    private var isReceiveCancelled = false
+    private var isSendCancelled = false
+    private var hasReachedEnd = false
+
+    var parser = RESPRequestParser()
+    /// The start of a request that has not arrived as a whole.
+    var partial = MbufChain()
+    /// Requests that arrived while their client was over a limit, not parsed yet.
+    var backlog = MbufChain()
+    /// Replies to send, and those the kernel is sending.
+    var outgoing = MbufChain()
+    var sending = MbufChain()
+
+    /// Requests not yet answered in full, oldest first.
+    private(set) var firstRequest = Handle<Request>.none
+    private(set) var lastRequest = Handle<Request>.none
+    private(set) var requestCount: UInt32 = 0
+
+    init(socket: Socket, pool: Int, isAuthenticated: Bool) {
+        self.socket = socket
+        self.pool = UInt16(truncatingIfNeeded: pool)
+        self.isAuthenticated = isAuthenticated
+    }
+}
+
+// MARK: - Limits
+
+extension ClientConnection {
+    /// Replies that wait to be sent, in bytes. Over the soft limit nothing more is read from the
+    /// client, over the hard one it is closed.
+    static let unsentSoftMax = 1 << 20
+    static let unsentHardMax = 64 << 20
+    /// Requests in flight. Over it nothing more is read until half of them are answered.
+    static let requestCountMax: UInt32 = 16384
+
+    var unsentCount: Int { outgoing.byteCount &+ sending.byteCount }
+
+    /// All memory held for the client, in bytes.
+    var heldCount: Int { unsentCount &+ partial.byteCount &+ backlog.byteCount }
+
+    var isOverLimit: Bool {
+        unsentCount > Self.unsentSoftMax || requestCount >= Self.requestCountMax
+    }
+
+    /// Whether its waiting requests may go on: some way below the limits, so as not to flap.
+    var isBelowLimit: Bool {
+        unsentCount <= Self.unsentSoftMax / 2 && requestCount <= Self.requestCountMax / 2
+    }
+
+    /// Reads on while nothing waits to be parsed.
+    private var wantsBytes: Bool {
+        phase == .draining || (backlog.isEmpty && !isOverLimit)
+    }
+}
+
+// MARK: - Events
+
+extension ClientConnection {
+    mutating func didPush(_ request: Handle<Request>) {
+        if requestCount == 0 { firstRequest = request }
+        lastRequest = request
+        requestCount &+= 1
+    }
+
+    /// - Parameter next: The request behind the first.
+    mutating func didPopFirst(next: Handle<Request>) {
+        assert(requestCount > 0)
+        firstRequest = next
+        requestCount &-= 1
+    }
+
+    /// The receive is over; `nextAction` may ask for a new one.
+    mutating func didEndReceive() {
+        isReceiving = false
+        isReceiveCancelled = false
+    }
+
+    /// The client sends nothing more: it left, or closed its half.
+    mutating func didReachEnd() {
+        hasReachedEnd = true
+        drain()
+    }
+
+    mutating func didSend() {
+        isSending = false
+        isSendCancelled = false
+    }
+
+    /// Answers what was asked, then closes.
+    mutating func drain() {
+        if phase == .open { phase = .draining }
+    }
+
+    /// Closes as soon as the kernel lets go. What was asked is answered to nobody.
+    mutating func abandon() {
+        if phase == .open || phase == .draining { phase = .closing }
+        firstRequest = .none
+        lastRequest = .none
+        requestCount = 0
+    }
+
+    /// What to do next; ask again until it is `none`. An action counts as begun when returned.
+    mutating func nextAction() -> Action {
+        switch phase {
+        case .open, .draining:
+            if !isSending, !outgoing.isEmpty {
+                isSending = true
+                return .send
+            }
+            if phase == .draining, !isSending, requestCount == 0 {
+                abandon()
+                return nextAction()
+            }
+            return nextReceiveAction()
+        case .closing:
+            if isReceiving, !isReceiveCancelled {
+                isReceiveCancelled = true
+                return .cancelReceive
+            }
+            if isSending, !isSendCancelled {
+                isSendCancelled = true
+                return .cancelSend
+            }
+            guard !isReceiving, !isSending else { return .none }
+            phase = .closed
+            return .close
+        case .closed:
+            return .none
+        }
+    }
+
+    private mutating func nextReceiveAction() -> Action {
+        if !isReceiving, wantsBytes, !hasReachedEnd {
+            isReceiving = true
+            return .receive
+        }
+        if isReceiving, !wantsBytes, !isReceiveCancelled {
+            isReceiveCancelled = true
+            return .cancelReceive
+        }
+        return .none
+    }
+}

@@ -1,0 +1,165 @@
+/// A connection to a server, shared by all clients of one worker, from socket to close.
+///
+/// As with `ClientConnection`, events change it and `nextAction` says what to do.
+///
+///     connecting ──▶ greeting ── AUTH and SELECT answered ──▶ ready
+///         └──────────────┴─────────── failure ─────────────────┴─▶ closing ──▶ closed
+///
+/// Requests queue in every phase before `closing`, and are sent in `ready`.
+struct ServerConnection: ~Copyable {
+    enum Phase: UInt8 {
+        case connecting
+        /// The proxy's own requests are under way; no client's may overtake them.
+        case greeting
+        case ready, closing, closed
+    }
+
+    enum Action: Equatable {
+        case none, receive, send
+        case cancelConnect, cancelReceive, cancelSend, close
+    }
+
+    let socket: Socket
+    let pool: UInt16
+    let server: UInt16
+    private(set) var phase = Phase.connecting
+    var isDirty = false
+
+    private var isConnecting = true
+    private(set) var isReceiving = false
+    private(set) var isSending = false
+    private var isConnectCancelled = false
+    private var isReceiveCancelled = false
+    private var isSendCancelled = false
+
+    var parser = RESPReplyParser()
+    /// The proxy's own requests, sent before all others.
+    var greeting = MbufChain()
+    /// Replies to the greeting still to come.
+    private(set) var greetingCount: UInt8 = 0
+    var outgoing = MbufChain()
+    var sending = MbufChain()
+
+    /// Requests whose reply is still to come, oldest first: the sent ones, then the others.
+    private(set) var firstRequest = Handle<Request>.none
+    private(set) var lastRequest = Handle<Request>.none
+    private(set) var requestCount: UInt32 = 0
+    /// How many of them, from the end, are not handed to the kernel yet.
+    private(set) var unsentCount: UInt32 = 0
+
+    init(socket: Socket, pool: Int, server: Int) {
+        self.socket = socket
+        self.pool = UInt16(truncatingIfNeeded: pool)
+        self.server = UInt16(truncatingIfNeeded: server)
+    }
+
+    /// Requests that may wait on one connection. More get an error at once.
+    static let requestCountMax: UInt32 = 1 << 20
+
+    var isFull: Bool { requestCount >= Self.requestCountMax }
+}
+
+// MARK: - Events
+
+extension ServerConnection {
+    mutating func didPush(_ request: Handle<Request>) {
+        if requestCount == 0 { firstRequest = request }
+        lastRequest = request
+        requestCount &+= 1
+        unsentCount &+= 1
+    }
+
+    mutating func didPushGreeting(_ request: Handle<Request>) {
+        assert(phase == .connecting)
+        didPush(request)
+        greetingCount &+= 1
+    }
+
+    mutating func didPopFirst(next: Handle<Request>) {
+        assert(requestCount > 0)
+        firstRequest = next
+        requestCount &-= 1
+        unsentCount = min(unsentCount, requestCount)
+    }
+
+    mutating func didConnect() {
+        isConnecting = false
+        if phase == .connecting { phase = greetingCount > 0 ? .greeting : .ready }
+    }
+
+    /// A reply to the greeting has come, and it was no error.
+    mutating func didGreet() {
+        assert(greetingCount > 0)
+        greetingCount &-= 1
+        if greetingCount == 0, phase == .greeting { phase = .ready }
+    }
+
+    mutating func didEndConnect() {
+        isConnecting = false
+    }
+
+    mutating func didEndReceive() {
+        isReceiving = false
+        isReceiveCancelled = false
+    }
+
+    mutating func didSend() {
+        isSending = false
+        isSendCancelled = false
+    }
+
+    /// Everything that waited has been told; closes as soon as the kernel lets go.
+    mutating func abandon() {
+        phase = .closing
+        firstRequest = .none
+        lastRequest = .none
+        requestCount = 0
+        unsentCount = 0
+    }
+
+    /// What to do next; ask again until it is `none`. An action counts as begun when returned.
+    mutating func nextAction() -> Action {
+        switch phase {
+        case .connecting:
+            return .none
+        case .greeting, .ready:
+            if !isReceiving {
+                isReceiving = true
+                return .receive
+            }
+            if !isSending, hasBytesToSend {
+                isSending = true
+                if phase == .ready { unsentCount = 0 }
+                return .send
+            }
+            return .none
+        case .closing:
+            return nextClosingAction()
+        case .closed:
+            return .none
+        }
+    }
+
+    /// The chain that `send` is about.
+    private var hasBytesToSend: Bool {
+        phase == .greeting ? !greeting.isEmpty : !outgoing.isEmpty
+    }
+
+    private mutating func nextClosingAction() -> Action {
+        if isConnecting, !isConnectCancelled {
+            isConnectCancelled = true
+            return .cancelConnect
+        }
+        if isReceiving, !isReceiveCancelled {
+            isReceiveCancelled = true
+            return .cancelReceive
+        }
+        if isSending, !isSendCancelled {
+            isSendCancelled = true
+            return .cancelSend
+        }
+        guard !isConnecting, !isReceiving, !isSending else { return .none }
+        phase = .closed
+        return .close
+    }
+}

@@ -1,0 +1,93 @@
+/// Everything a worker asks of the outside world.
+///
+/// `UringRing` asks the kernel. `SimulatedRing`, in the tests, plays kernel, network, peers and
+/// clock from a seed. Workers are generic over the two, so neither costs a dynamic call.
+///
+/// Operations are queued until `submitAndWait`. Each ends in exactly one completion that is not
+/// `isMore`, whatever happens to its socket; a socket is closed only after that.
+protocol Ring: ~Copyable {
+    /// Nanoseconds of a clock that never goes back. Read it once per turn.
+    var now: UInt64 { get }
+
+    /// Accepts connections until a completion is not `isMore`. Each result is a new socket.
+    mutating func accept(on listener: Socket, token: Token)
+
+    /// Makes a socket to connect to an address of this family, with what a server connection wants
+    /// set on it. Never blocks.
+    mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError>
+
+    mutating func connect(
+        _ socket: Socket, to address: borrowing SocketAddress, token: Token)
+
+    /// Receives into provided mbufs until a completion is not `isMore`.
+    mutating func receive(from socket: Socket, into group: MbufGroup, token: Token)
+
+    /// Sends all of a chain, which must stay as it is until the completion.
+    ///
+    /// - Parameter chain: Of at most `ChainNodePool.sendPartsMax` parts.
+    mutating func send(
+        _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
+        token: Token)
+
+    /// Ends the operation in flight that has this token, if any; it still completes.
+    mutating func cancel(_ token: Token)
+
+    /// - Precondition: Nothing is in flight on the socket.
+    mutating func close(_ socket: Socket, token: Token)
+
+    /// Completes when a descriptor becomes readable, once.
+    mutating func watch(_ descriptor: Socket, token: Token)
+
+    /// How many mbufs a group can take now.
+    func vacancies(in group: MbufGroup) -> Int
+
+    /// Hands an mbuf to the kernel for a later receive, and with it the caller's reference.
+    ///
+    /// - Precondition: The group has a vacancy.
+    mutating func provide(_ mbuf: Mbuf, of mbufs: borrowing MbufPool, to group: MbufGroup)
+
+    /// Submits what is queued, then blocks until a completion is ready or the deadline has passed.
+    ///
+    /// - Parameter deadline: As `now` counts; `.max` is never.
+    mutating func submitAndWait(until deadline: UInt64)
+
+    mutating func nextCompletion() -> Completion?
+}
+
+/// A socket's file descriptor.
+struct Socket: Hashable, BitwiseCopyable {
+    let descriptor: Int32
+}
+
+/// Which provided mbufs a receive takes. Clients have their own, so that they can be kept waiting
+/// for memory while replies still come in.
+enum MbufGroup: Int, CaseIterable {
+    case clients, servers
+}
+
+/// A finished operation.
+struct Completion: BitwiseCopyable {
+    let token: Token
+    /// As the kernel reports it: a count or a descriptor, or a negated errno.
+    let result: Int32
+    /// Whether the operation goes on and will complete again.
+    let isMore: Bool
+    /// What a receive brought, `result` bytes. The worker gets a reference with it, unless
+    /// `isMbufShared`: then the kernel goes on filling the rest of this mbuf.
+    let slice: MbufSlice
+    let isMbufShared: Bool
+
+    init(
+        token: Token, result: Int32, isMore: Bool = false,
+        slice: MbufSlice = MbufSlice(mbuf: Mbuf(index: .max), offset: 0, count: 0),
+        isMbufShared: Bool = false
+    ) {
+        self.token = token
+        self.result = result
+        self.isMore = isMore
+        self.slice = slice
+        self.isMbufShared = isMbufShared
+    }
+
+    var hasMbuf: Bool { slice.mbuf.index != .max }
+}

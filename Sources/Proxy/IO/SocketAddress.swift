@@ -1,0 +1,71 @@
+import Glibc
+
+/// Where to connect or to listen: an IPv4, IPv6 or unix-domain address, as the kernel wants it.
+@safe
+struct SocketAddress: BitwiseCopyable {
+    /// Big enough for any address, and aligned for it.
+    private(set) var storage: sockaddr_storage
+    private(set) var length: socklen_t
+
+    /// The longest path that fits an address, without its terminating zero.
+    static let unixPathMax = 107
+
+    var family: Int32 { Int32(storage.ss_family) }
+
+    var isUnix: Bool { family == AF_UNIX }
+
+    /// - Returns: nil when the path is empty or longer than `unixPathMax`.
+    init?(unixPath path: String) {
+        let bytes = Array(path.utf8)
+        guard !bytes.isEmpty, bytes.count <= Self.unixPathMax else { return nil }
+        storage = sockaddr_storage()
+        length = 0
+        unsafe withUnsafeMutableBytes(of: &storage) { memory in
+            unsafe memory.storeBytes(of: sa_family_t(AF_UNIX), as: sa_family_t.self)
+            let start = MemoryLayout<sa_family_t>.size
+            for (index, byte) in bytes.enumerated() { unsafe memory[start + index] = byte }
+        }
+        length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    }
+
+    /// Looks a host up, which may ask a name server and take seconds.
+    ///
+    /// - Parameter isPassive: Whether the address is to listen on.
+    static func resolve(
+        host: String, port: UInt16, isPassive: Bool = false
+    ) -> Result<SocketAddress, ResolveError> {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_family = AF_UNSPEC
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = isPassive ? AI_PASSIVE : 0
+        var found: UnsafeMutablePointer<addrinfo>?
+        let status = unsafe getaddrinfo(host, String(port), &hints, &found)
+        guard status == 0, let first = unsafe found else {
+            return unsafe .failure(ResolveError(text: String(cString: gai_strerror(status))))
+        }
+        defer { unsafe freeaddrinfo(first) }
+        return unsafe .success(
+            SocketAddress(copying: first.pointee.ai_addr, length: first.pointee.ai_addrlen))
+    }
+
+    struct ResolveError: Error {
+        let text: String
+    }
+
+    private init(copying address: UnsafePointer<sockaddr>, length: socklen_t) {
+        storage = sockaddr_storage()
+        self.length = length
+        unsafe withUnsafeMutableBytes(of: &storage) { memory in
+            unsafe memory.copyMemory(
+                from: UnsafeRawBufferPointer(start: address, count: Int(length)))
+        }
+    }
+
+    func withSockaddr<Value>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {
+        unsafe withUnsafePointer(to: storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe body(address, length)
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+import CLiburing
+import Glibc
+
+/// The `Ring` of the running program: Linux io_uring, by way of liburing.
+///
+/// Belongs to the thread that makes it (IORING_SETUP_SINGLE_ISSUER and DEFER_TASKRUN).
+@safe
+struct UringRing: ~Copyable {
+    /// On the heap because liburing keeps pointers into it.
+    private let ring: UnsafeMutablePointer<io_uring>
+    private let groups: FixedArray<BufferRing>
+
+    /// What queued operations point at. The kernel is done with it when it has taken the queue
+    /// (IORING_FEAT_SUBMIT_STABLE), so each submission starts it anew.
+    private var scratch: SubmissionScratch
+
+    /// Completions that can be read, and how many of them were.
+    private var readyCount: UInt32 = 0
+    private var readCount: UInt32 = 0
+
+    struct SetupError: Error {
+        let errno: Int32
+    }
+
+    /// - Parameters:
+    ///   - entries: How many operations can be queued between two submissions.
+    ///   - bufferCount: Provided mbufs per group, a power of two.
+    init(entries: UInt32, bufferCount: UInt32) throws(SetupError) {
+        scratch = SubmissionScratch(capacity: Int(entries))
+        unsafe ring = .allocate(capacity: 1)
+        unsafe ring.initialize(to: io_uring())
+        let status = unsafe Self.setUp(ring, entries: entries)
+        guard status == 0 else {
+            unsafe ring.deallocate()
+            throw SetupError(errno: -status)
+        }
+        unsafe io_uring_register_ring_fd(ring)
+        let ring = unsafe self.ring
+        groups = FixedArray(count: MbufGroup.allCases.count) { group in
+            unsafe BufferRing(ring, group: UInt16(group), count: bufferCount)
+        }
+        guard groups[0].status == 0, groups[1].status == 0 else {
+            let failed = groups[0].status != 0 ? groups[0].status : groups[1].status
+            unsafe io_uring_queue_exit(ring)
+            unsafe ring.deallocate()
+            throw SetupError(errno: -failed)
+        }
+    }
+
+    deinit {
+        unsafe io_uring_queue_exit(ring)
+        unsafe ring.deallocate()
+    }
+
+    /// Tries the fastest mode first. DEFER_TASKRUN needs Linux 6.1, COOP_TASKRUN 5.19.
+    private static func setUp(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32) -> Int32 {
+        let common =
+            UInt32(IORING_SETUP_SUBMIT_ALL) | UInt32(IORING_SETUP_CQSIZE)
+            | UInt32(IORING_SETUP_CLAMP)
+        let modes = [
+            common | UInt32(IORING_SETUP_SINGLE_ISSUER) | UInt32(IORING_SETUP_DEFER_TASKRUN),
+            common | UInt32(IORING_SETUP_COOP_TASKRUN) | UInt32(IORING_SETUP_TASKRUN_FLAG),
+            common,
+        ]
+        var status: Int32 = 0
+        for flags in modes {
+            var parameters = io_uring_params()
+            parameters.flags = flags
+            parameters.cq_entries = entries * 8
+            status = unsafe io_uring_queue_init_params(entries, ring, &parameters)
+            if status != -EINVAL { return status }
+        }
+        return status
+    }
+
+    /// Returns a free entry, first submitting the queued ones if there is none.
+    private mutating func nextEntry() -> UnsafeMutablePointer<io_uring_sqe> {
+        if let entry = unsafe _io_uring_get_sqe(ring) { return unsafe entry }
+        submit()
+        guard let entry = unsafe _io_uring_get_sqe(ring) else {
+            fatalError("the submission queue stayed full after a submission")
+        }
+        return unsafe entry
+    }
+
+    private mutating func submit() {
+        let status = unsafe io_uring_submit(ring)
+        precondition(status >= 0 || status == -EINTR, "io_uring_submit: \(status)")
+        scratch.reset()
+    }
+}
+
+// MARK: - Operations
+
+extension UringRing: Ring {
+    var now: UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    mutating func accept(on listener: Socket, token: Token) {
+        let entry = unsafe nextEntry()
+        let flags = Int32(SOCK_CLOEXEC.rawValue)
+        unsafe io_uring_prep_multishot_accept(entry, listener.descriptor, nil, nil, flags)
+        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError> {
+        Sockets.open(for: address)
+    }
+
+    mutating func connect(_ socket: Socket, to address: borrowing SocketAddress, token: Token) {
+        if scratch.isFull { submit() }
+        let entry = unsafe nextEntry()
+        let (pointer, length) = unsafe scratch.add(address)
+        unsafe io_uring_prep_connect(entry, socket.descriptor, pointer, length)
+        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    mutating func receive(from socket: Socket, into group: MbufGroup, token: Token) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_recv_multishot(entry, socket.descriptor, nil, 0, 0)
+        unsafe entry.pointee.flags |= UInt8(1 << IOSQE_BUFFER_SELECT_BIT)
+        unsafe entry.pointee.buf_group = UInt16(group.rawValue)
+        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    mutating func send(
+        _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
+        token: Token
+    ) {
+        // WAITALL: the kernel goes on after a short send, so one completion is the whole chain.
+        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_WAITALL)
+        if scratch.isFull { submit() }
+        let entry = unsafe nextEntry()
+        let first = mbufs.nodes[chain.head]
+        if first.next == ChainNodePool.none {
+            unsafe io_uring_prep_send(
+                entry, socket.descriptor, mbufs.memory(of: first.slice), first.slice.count, flags)
+        } else {
+            let message = unsafe scratch.add(chain, of: mbufs)
+            unsafe io_uring_prep_sendmsg(entry, socket.descriptor, message, UInt32(flags))
+        }
+        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    mutating func cancel(_ token: Token) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_cancel64(entry, token.rawValue, 0)
+        unsafe io_uring_sqe_set_data64(entry, Token(.ignored).rawValue)
+    }
+
+    mutating func close(_ socket: Socket, token: Token) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_close(entry, socket.descriptor)
+        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    mutating func watch(_ descriptor: Socket, token: Token) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_poll_add(entry, descriptor.descriptor, UInt32(POLLIN))
+        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    func vacancies(in group: MbufGroup) -> Int {
+        Int(groups[group.rawValue].vacantCount)
+    }
+
+    mutating func provide(_ mbuf: Mbuf, of mbufs: borrowing MbufPool, to group: MbufGroup) {
+        let slice = MbufSlice(mbuf: mbuf, offset: 0, count: Mbuf.size)
+        unsafe groups[group.rawValue].add(mbuf, memory: mbufs.memory(of: slice))
+    }
+}
+
+// MARK: - Completions
+
+extension UringRing {
+    mutating func submitAndWait(until deadline: UInt64) {
+        unsafe io_uring_cq_advance(ring, readCount)
+        groups[0].publish()
+        groups[1].publish()
+        let status: Int32
+        if deadline == .max {
+            status = unsafe io_uring_submit_and_wait(ring, 1)
+        } else {
+            let now = self.now
+            let wait = deadline > now ? deadline - now : 0
+            var limit = __kernel_timespec(
+                tv_sec: Int64(wait / 1_000_000_000), tv_nsec: Int64(wait % 1_000_000_000))
+            var first: UnsafeMutablePointer<io_uring_cqe>?
+            status = unsafe io_uring_submit_and_wait_timeout(ring, &first, 1, &limit, nil)
+        }
+        precondition(
+            status >= 0 || status == -ETIME || status == -EINTR || status == -EBUSY
+                || status == -EAGAIN, "io_uring_enter: \(status)")
+        scratch.reset()
+        readCount = 0
+        readyCount = unsafe io_uring_cq_ready(ring)
+    }
+
+    mutating func nextCompletion() -> Completion? {
+        guard readCount < readyCount else { return nil }
+        let queue = unsafe ring.pointee.cq
+        let index = unsafe (queue.khead.pointee &+ readCount) & queue.ring_mask
+        let entry = unsafe queue.cqes[Int(index)]
+        readCount &+= 1
+        let token = Token(rawValue: entry.user_data)
+        let isMore = entry.flags & UInt32(IORING_CQE_F_MORE) != 0
+        guard entry.flags & UInt32(IORING_CQE_F_BUFFER) != 0 else {
+            return Completion(token: token, result: entry.res, isMore: isMore)
+        }
+        let identifier = Int(entry.flags >> UInt32(IORING_CQE_BUFFER_SHIFT))
+        let group = token.purpose == .clientReceive ? MbufGroup.clients : .servers
+        let isShared = entry.flags & BufferRing.moreFlag != 0
+        let slice = groups[group.rawValue].take(
+            identifier, count: Int(max(0, entry.res)), isShared: isShared)
+        return Completion(
+            token: token, result: entry.res, isMore: isMore, slice: slice, isMbufShared: isShared)
+    }
+}

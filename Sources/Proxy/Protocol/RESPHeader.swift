@@ -1,0 +1,73 @@
+/// A header line of RESP: a marker, a decimal number, and a line end, as in `$11 CR LF`.
+enum RESPHeader {
+    static let carriageReturn = UInt8(ascii: "\r")
+    static let lineFeed = UInt8(ascii: "\n")
+
+    /// Reads a header of one to four digits from its first eight bytes, marker included.
+    ///
+    /// - Returns: The number, and the length of the header; nil for any other header.
+    @inline(__always)
+    static func short(_ word: UInt64) -> (value: Int, size: Int)? {
+        let lineEnd: UInt64 = 0x0A0D
+        var value = 0
+        var size = 1
+        while size <= 5 {
+            if word >> (UInt64(size) &* 8) & 0xFFFF == lineEnd {
+                return size > 1 ? (value, size &+ 2) : nil
+            }
+            let digit = Int(truncatingIfNeeded: word >> (UInt64(size) &* 8) & 0xFF) &- 0x30
+            guard digit >= 0, digit <= 9 else { return nil }
+            value = value &* 10 &+ digit
+            size &+= 1
+        }
+        return nil
+    }
+}
+
+/// Reads the number and the line end of a header byte by byte, across any cut.
+struct RESPNumberLine: BitwiseCopyable {
+    enum Outcome {
+        case incomplete
+        /// The line has ended.
+        case value(Int)
+        case violation
+    }
+
+    /// Longer numbers are no lengths; this many digits fit in an `Int`.
+    private static let digitsMax: UInt8 = 18
+
+    private var magnitude = 0
+    private var digitCount: UInt8 = 0
+    private var isNegative = false
+    private var hasCarriageReturn = false
+
+    /// - Parameter allowsEmpty: Whether a line without digits counts as 0.
+    mutating func parse(
+        _ bytes: Span<UInt8>, at position: inout Int, allowsEmpty: Bool = false
+    ) -> Outcome {
+        while position < bytes.count {
+            let byte = bytes[position]
+            position &+= 1
+            if hasCarriageReturn {
+                guard byte == RESPHeader.lineFeed, digitCount > 0 || allowsEmpty else {
+                    return .violation
+                }
+                let value = isNegative ? 0 &- magnitude : magnitude
+                self = RESPNumberLine()
+                return .value(value)
+            }
+            let digit = byte &- UInt8(ascii: "0")
+            if digit < 10, digitCount < Self.digitsMax {
+                magnitude = magnitude &* 10 &+ Int(digit)
+                digitCount &+= 1
+            } else if byte == RESPHeader.carriageReturn {
+                hasCarriageReturn = true
+            } else if byte == UInt8(ascii: "-"), digitCount == 0, !isNegative {
+                isNegative = true
+            } else {
+                return .violation
+            }
+        }
+        return .incomplete
+    }
+}
