@@ -76,7 +76,7 @@ package enum ListenAddress: Sendable, Equatable {
 }
 
 /// The two bytes around the part of a key that is hashed.
-package struct HashTag: Sendable, Equatable {
+package struct HashTag: BitwiseCopyable, Sendable, Equatable {
     package var open: UInt8
     package var close: UInt8
 
@@ -87,7 +87,7 @@ package struct HashTag: Sendable, Equatable {
 }
 
 /// The key hashes of twemproxy, by the names its configuration gives them.
-package enum HashFunction: String, CaseIterable, Sendable {
+package enum HashFunction: String, BitwiseCopyable, CaseIterable, Sendable {
     case oneAtATime = "one_at_a_time"
     case md5, crc16, crc32, crc32a
     case fnv1_64, fnv1a_64, fnv1_32, fnv1a_32
