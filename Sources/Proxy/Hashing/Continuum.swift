@@ -13,9 +13,10 @@
 ///     bucket     0-9   10-19 20-29 30-39 40-49 50-59 60-69 70-79 …
 ///     slot       12    12    17    61    61    61    61    (12)  …
 ///
-/// With four slots to a point nearly every lookup reads one cache line: one multiplication and
-/// 1.1 slots on average, where a binary search of 1,280 points takes eleven steps, half of them
-/// mispredicted. A slot is 8 bytes, so a ketama server of 160 points costs 5 KiB.
+/// With four slots to a point a lookup multiplies once and reads 1.2 slots on average, which
+/// mostly share a cache line. At random hashes that takes 3 ns with 2 or 8 servers and 4 ns with
+/// 100, where a binary search of the points takes 35, 46 and 61 ns, as its branches cannot be
+/// predicted. A slot is 8 bytes, so a ketama server of 160 points costs 5 KiB.
 package struct Continuum: ~Copyable {
     /// A point and, in a slot, a copy of one.
     package struct Point: BitwiseCopyable, Equatable, Sendable {

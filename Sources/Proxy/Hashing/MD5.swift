@@ -16,7 +16,7 @@ struct MD5 {
             for word in 0..<16 {
                 block[word] = message.word32(at: offset &+ 4 &* word)
             }
-            state.absorb(block)
+            state.absorb(block.span)
             offset &+= 64
         }
         state.finish(message, from: offset)
@@ -31,26 +31,33 @@ struct MD5 {
     /// Absorbs the last 0 to 63 bytes, a one bit, zeros, and the length in bits.
     private mutating func finish(_ message: Span<UInt8>, from offset: Int) {
         var block = InlineArray<16, UInt32>(repeating: 0)
-        for word in 0..<16 {
-            block[word] = message.paddedWord32(at: offset &+ 4 &* word)
-        }
         let remaining = message.count &- offset
+        var word = 0
+        while word &* 4 < remaining {
+            block[word] = message.paddedWord32(at: offset &+ 4 &* word)
+            word &+= 1
+        }
         block[remaining >> 2] |= 0x80 << UInt32(truncatingIfNeeded: 8 &* (remaining & 3))
         if remaining >= 56 {
-            absorb(block)
+            absorb(block.span)
             block = InlineArray(repeating: 0)
         }
         let bitCount = UInt64(message.count) &* 8
         block[14] = UInt32(truncatingIfNeeded: bitCount)
         block[15] = UInt32(truncatingIfNeeded: bitCount >> 32)
-        absorb(block)
+        absorb(block.span)
     }
 }
 
 extension MD5 {
     /// The four rounds of sixteen steps; each step also renames the words, so that after four
     /// of them every name is back in its place.
-    private mutating func absorb(_ block: InlineArray<16, UInt32>) {
+    ///
+    /// Each step waits for the last one's `b`, so the expressions meet it as late as they can.
+    ///
+    /// - Precondition: `block` is sixteen words.
+    private mutating func absorb(_ block: Span<UInt32>) {
+        precondition(block.count == 16)
         let before = self
         var index = 0
         while index < 16 {
@@ -61,17 +68,17 @@ extension MD5 {
             index += 4
         }
         while index < 32 {
-            step(c ^ (d & (b ^ c)), block[(5 * index + 1) & 15], index, 5)
-            step(c ^ (d & (b ^ c)), block[(5 * index + 6) & 15], index + 1, 9)
-            step(c ^ (d & (b ^ c)), block[(5 * index + 11) & 15], index + 2, 14)
-            step(c ^ (d & (b ^ c)), block[(5 * index + 16) & 15], index + 3, 20)
+            step((c & ~d) &+ (b & d), block[(5 * index + 1) & 15], index, 5)
+            step((c & ~d) &+ (b & d), block[(5 * index + 6) & 15], index + 1, 9)
+            step((c & ~d) &+ (b & d), block[(5 * index + 11) & 15], index + 2, 14)
+            step((c & ~d) &+ (b & d), block[(5 * index + 16) & 15], index + 3, 20)
             index += 4
         }
         while index < 48 {
-            step(b ^ c ^ d, block[(3 * index + 5) & 15], index, 4)
-            step(b ^ c ^ d, block[(3 * index + 8) & 15], index + 1, 11)
-            step(b ^ c ^ d, block[(3 * index + 11) & 15], index + 2, 16)
-            step(b ^ c ^ d, block[(3 * index + 14) & 15], index + 3, 23)
+            step((c ^ d) ^ b, block[(3 * index + 5) & 15], index, 4)
+            step((c ^ d) ^ b, block[(3 * index + 8) & 15], index + 1, 11)
+            step((c ^ d) ^ b, block[(3 * index + 11) & 15], index + 2, 16)
+            step((c ^ d) ^ b, block[(3 * index + 14) & 15], index + 3, 23)
             index += 4
         }
         while index < 64 {
@@ -88,7 +95,7 @@ extension MD5 {
     }
 
     private mutating func step(_ mixed: UInt32, _ word: UInt32, _ index: Int, _ shift: UInt32) {
-        let sum = a &+ mixed &+ word &+ Self.sines[index]
+        let sum = (a &+ word &+ Self.sines[index]) &+ mixed
         a = d
         d = c
         c = b

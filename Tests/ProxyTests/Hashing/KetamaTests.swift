@@ -49,6 +49,14 @@ import Testing
         #expect(points[40..<80].allSatisfy { $0.value == points[0].value && $0.server == 1 })
     }
 
+    /// Of the counters 0 to 39, one digit fits behind a name of 270 bytes: 0 to 9 remain.
+    @Test func theCounterIsCutAt272Bytes() {
+        let servers = [server(named: String(repeating: "n", count: 270))]
+        let points = Ketama.points(of: servers, live: [0])
+        #expect(points.count == 160)
+        #expect(Set(points.map(\.value)).count == 40)
+    }
+
     private func counts(_ points: [Continuum.Point], _ serverCount: Int) -> [Int] {
         points.reduce(into: Array(repeating: 0, count: serverCount)) { $0[Int($1.server)] += 1 }
     }
