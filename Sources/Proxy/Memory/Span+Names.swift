@@ -1,0 +1,70 @@
+/// A short name (of a command, say) as words, so that two names compare in a few instructions.
+///
+/// The words overlap when the name is not a whole number of them long; together with `count`
+/// they hold every byte. Bytes past the end of a name are never read.
+///
+///     3 bytes:  first = b0 b1 b2 0 0 0 0 0          last = middle = 0
+///     6 bytes:  first = b0…b3 b2…b5                 last = middle = 0
+///     11 bytes: first = b0…b7       last = b3…b10   middle = 0
+///     20 bytes: first = b0…b7       last = b12…b19  middle = b8…b15
+struct NameWords: Equatable, BitwiseCopyable {
+    /// The longest name there can be, in bytes.
+    static let countMax = 24
+
+    var first: UInt64 = 0
+    var middle: UInt64 = 0
+    var last: UInt64 = 0
+    var count = 0
+}
+
+extension Span<UInt8> {
+    /// - Precondition: `count <= NameWords.countMax`.
+    func nameWords() -> NameWords {
+        precondition(count <= NameWords.countMax)
+        var words = NameWords(count: count)
+        if count >= 8 {
+            words.first = word(at: 0)
+            words.last = word(at: count &- 8)
+            if count > 16 { words.middle = word(at: 8) }
+        } else if count >= 4 {
+            words.first = UInt64(halfWord(at: 0)) | UInt64(halfWord(at: count &- 4)) << 32
+        } else if count > 0 {
+            words.first = UInt64(self[0]) | UInt64(self[count >> 1]) << 8
+            words.first |= UInt64(self[count &- 1]) << 16
+        }
+        return words
+    }
+
+    /// Whether these bytes are `keyword` in any mix of cases.
+    ///
+    /// - Parameter keyword: Capital letters only: clearing bit 5 then maps nothing but the two
+    ///   cases of a letter to that letter.
+    func isKeyword(_ keyword: StaticString) -> Bool {
+        guard count == keyword.utf8CodeUnitCount else { return false }
+        let letters = unsafe keyword.utf8Start
+        for index in indices where unsafe self[index] & 0xDF != letters[index] {
+            return false
+        }
+        return true
+    }
+
+    /// Eight bytes from `offset` on, the first one lowest. Traps when out of bounds.
+    private func word(at offset: Int) -> UInt64 {
+        let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        return UInt64(littleEndian: word)
+    }
+
+    /// Four bytes, as `word(at:)` does eight.
+    private func halfWord(at offset: Int) -> UInt32 {
+        let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self)
+        return UInt32(littleEndian: word)
+    }
+}
+
+extension StaticString {
+    /// - Precondition: The string is not a single scalar written as one.
+    func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        let bytes = unsafe UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
+        return unsafe body(bytes.span)
+    }
+}

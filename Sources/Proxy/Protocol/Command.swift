@@ -1,0 +1,90 @@
+/// What the proxy knows of one redis command: its number of arguments, its keys, and what to do.
+///
+/// Ten plain bytes, so that it travels in registers. The facts are redis' own (`COMMAND` of
+/// redis-server 7.0); `handling` and `split` are the proxy's policy. Both stand in
+/// `redisCommands`.
+struct Command: BitwiseCopyable, Equatable {
+    /// One more than the line of `redisCommands`; 0 if unknown. An index for counters.
+    let id: UInt16
+
+    /// How many arguments there must be, the name included; negative for "at least".
+    let arity: Int8
+
+    let flags: Flags
+    let keys: KeyPositions
+    let split: Split
+    let handling: Handling
+
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+
+        static let readonly = Flags(rawValue: 1)
+        static let write = Flags(rawValue: 2)
+        static let blocking = Flags(rawValue: 4)
+        static let pubsub = Flags(rawValue: 8)
+        static let admin = Flags(rawValue: 16)
+
+        /// The second argument names a subcommand, which has a `Command` of its own.
+        static let container = Flags(rawValue: 32)
+
+        /// Its count of keys may be zero: a script's, which then may run anywhere.
+        static let optionalKeys = Flags(rawValue: 64)
+
+        /// The container was known, but not what it should contain.
+        static let unknownSubcommand = Flags(rawValue: 128)
+    }
+
+    /// How a request whose keys are on several servers becomes one request per server.
+    enum Split: UInt8, BitwiseCopyable {
+        /// It cannot: all keys must be on one server.
+        case none
+
+        /// Arguments are keys, replies are arrays with one value per key (MGET).
+        case values
+
+        /// Arguments are keys and values in turn, replies are `+OK` (MSET).
+        case pairs
+
+        /// Arguments are keys, replies are integers that add up (DEL).
+        case sum
+    }
+
+    enum Handling: UInt8, BitwiseCopyable {
+        /// To the server of its keys, or of key `placeholder` if it turns out to have none.
+        case forward
+
+        /// Answered by the proxy itself.
+        case local
+
+        /// To the server of key `placeholder`, as any server will do.
+        case placeholder
+
+        /// Answered with an error: wrong on a shared connection or across servers, or unknown.
+        case refused
+    }
+}
+
+extension Command {
+    static var unknown: Command {
+        Command(id: 0, arity: -1, flags: [], keys: .none, split: .none, handling: .refused)
+    }
+
+    var isKnown: Bool { id != 0 }
+
+    /// Whether redis takes this command with so many arguments, the name included.
+    func accepts(argumentCount: Int) -> Bool {
+        arity < 0 ? argumentCount >= -Int(arity) : argumentCount == Int(arity)
+    }
+
+    /// What stands for a subcommand that this container does not have.
+    ///
+    /// A container that is refused as a whole stays so, and keeps redis' wording for an unknown
+    /// command.
+    func withUnknownSubcommand() -> Command {
+        assert(flags.contains(.container))
+        guard handling != .refused else { return self }
+        return Command(
+            id: id, arity: arity, flags: flags.union(.unknownSubcommand), keys: .none,
+            split: .none, handling: .refused)
+    }
+}
