@@ -33,6 +33,7 @@ struct ClientConnection: ~Copyable {
     private var isReceiveCancelled = false
     private var isSendCancelled = false
     private var hasReachedEnd = false
+    private(set) var isInError = false
 
     var parser = RESPRequestParser()
     /// The start of a request that has not arrived as a whole.
@@ -121,6 +122,12 @@ extension ClientConnection {
     /// Answers what was asked, then closes.
     mutating func drain() {
         if phase == .open { phase = .draining }
+    }
+
+    /// As `drain`, after an answer that says what was wrong.
+    mutating func endInError() {
+        isInError = true
+        drain()
     }
 
     /// Closes as soon as the kernel lets go. What was asked is answered to nobody.

@@ -69,9 +69,9 @@ extension ServerConnection {
         unsentCount &+= 1
     }
 
-    mutating func didPushGreeting(_ request: Handle<Request>) {
+    /// The request just pushed is the proxy's own.
+    mutating func didAddGreeting() {
         assert(phase == .connecting)
-        didPush(request)
         greetingCount &+= 1
     }
 

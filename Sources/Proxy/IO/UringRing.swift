@@ -26,8 +26,7 @@ struct UringRing: ~Copyable {
     ///   - entries: How many operations can be queued between two submissions.
     ///   - bufferCount: Provided mbufs per group, a power of two.
     init(entries: UInt32, bufferCount: UInt32) throws(SetupError) {
-        scratch = SubmissionScratch(capacity: Int(entries))
-        unsafe ring = .allocate(capacity: 1)
+        let ring = unsafe UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         let status = unsafe Self.setUp(ring, entries: entries)
         guard status == 0 else {
@@ -35,15 +34,13 @@ struct UringRing: ~Copyable {
             throw SetupError(errno: -status)
         }
         unsafe io_uring_register_ring_fd(ring)
-        let ring = unsafe self.ring
+        unsafe self.ring = ring
+        scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in
             unsafe BufferRing(ring, group: UInt16(group), count: bufferCount)
         }
-        guard groups[0].status == 0, groups[1].status == 0 else {
-            let failed = groups[0].status != 0 ? groups[0].status : groups[1].status
-            unsafe io_uring_queue_exit(ring)
-            unsafe ring.deallocate()
-            throw SetupError(errno: -failed)
+        for group in MbufGroup.allCases where groups[group.rawValue].status != 0 {
+            throw SetupError(errno: -groups[group.rawValue].status)
         }
     }
 

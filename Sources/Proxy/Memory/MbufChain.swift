@@ -106,9 +106,9 @@ extension MbufPool {
 
     /// Adds the bytes of a slice: copied if there are few, else by a reference to their mbuf.
     ///
-    /// - Parameter slice: Of a whole mbuf on which the caller holds a reference.
+    /// A block has one owner, so its bytes are always copied.
     mutating func append(_ slice: MbufSlice, to chain: inout MbufChain) {
-        if slice.count < Self.copyBorder {
+        if slice.count < Self.copyBorder || isBlock(slice) {
             append(copyOf: slice, to: &chain)
         } else {
             retain(slice.mbuf)
@@ -244,6 +244,17 @@ extension MbufPool {
             index = next
         }
         return chain.take()
+    }
+
+    /// Takes the first slice out, with the block or reference it holds; nil at the end.
+    mutating func takeFirst(from chain: inout MbufChain) -> MbufSlice? {
+        guard chain.head != ChainNodePool.none else { return nil }
+        let node = nodes[chain.head]
+        nodes.remove(chain.head)
+        chain.head = node.next
+        if node.next == ChainNodePool.none { chain.tail = ChainNodePool.none }
+        chain.add(0 &- node.slice.count)
+        return node.slice
     }
 
     /// Gives back everything a chain holds, and leaves it empty.

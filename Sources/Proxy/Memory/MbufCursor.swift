@@ -36,12 +36,7 @@ extension MbufPool {
         var count = count
         while count > 0, cursor.settle() {
             let part = cursor.slice.prefix(min(count, cursor.slice.count))
-            // A block has one owner, so it cannot be shared by reference.
-            if unsafe headers[Int(part.mbuf.index)].blockShift == 0 {
-                append(part, to: &chain)
-            } else {
-                append(copyOf: part, to: &chain)
-            }
+            append(part, to: &chain)
             cursor.slice = cursor.slice.dropFirst(part.count)
             count &-= part.count
         }

@@ -20,13 +20,13 @@ struct MbufPool: ~Copyable {
     let bytes: UnsafeMutablePointer<UInt8>
     let headers: UnsafeMutablePointer<MbufHeader>
     private let free: UnsafeMutablePointer<UInt32>
-    private var freeCount: UInt32 = 0
+    private(set) var freeCount: UInt32 = 0
     /// Mbufs from here on were never used.
     private var untouched: UInt32 = 0
     /// The lowest `freeCount` since the last `trim`: what lies below was not needed meanwhile.
     private var freeLow: UInt32 = 0
     /// How many of the free mbufs, from the bottom of the stack, the system already has back.
-    private var trimmedCount: UInt32 = 0
+    private(set) var trimmedCount: UInt32 = 0
 
     /// Per block size, the first mbuf that has a free block of it.
     private let partial = FixedArray<UInt32>(count: 7) { _ in noMbuf }
@@ -183,6 +183,10 @@ extension MbufPool {
         unsafe start(of: index, block, shift).pointee = header.pointee.freeBlock
         unsafe header.pointee.freeBlock = block &+ 1
         if unsafe !header.pointee.isLinked { link(index, to: list) }
+    }
+
+    func isBlock(_ slice: MbufSlice) -> Bool {
+        unsafe headers[Int(slice.mbuf.index)].blockShift > 0
     }
 
     private mutating func cut(_ mbuf: Mbuf, shift: UInt8) {

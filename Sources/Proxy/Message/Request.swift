@@ -12,13 +12,17 @@ struct Request: ~Copyable {
         /// Goes to one server; its reply is a part of the whole.
         case fragment
         /// The proxy's own AUTH or SELECT on a new server connection.
-        case handshake
+        case greeting
     }
 
     let role: Role
     var isAnswered = false
     /// Part of the reply has left for the client, so nothing but the rest may follow.
     var isStreaming = false
+    /// The marker that a reply must have unless it is an error; 0 if any will do.
+    var expectedKind: UInt8 = 0
+    /// Of a fragment, where it goes.
+    var server: UInt16 = 0
     /// Bytes sent to the server.
     var byteCount: UInt32 = 0
     /// `none` once the client has left, and for fragments.
@@ -46,17 +50,21 @@ struct Gathering: ~Copyable {
     let split: Command.Split
     /// The request in the client's queue.
     let whole: Handle<Request>
-    let keyCount: Int
     /// Fragments whose replies are still to come.
     var pendingCount = 0
     var firstFragment = Handle<Request>.none
-    /// For `values`, per key the ordinal of its fragment: two bytes each, little-endian.
-    var ordinals = MbufChain()
+    let keyCount: Int
+    /// Per key the index of its server, in two bytes, the lower first.
+    var servers: MbufChain
 
-    init(split: Command.Split, whole: Handle<Request>, keyCount: Int) {
+    init(
+        split: Command.Split, whole: Handle<Request>, keyCount: Int,
+        servers: consuming MbufChain
+    ) {
         self.split = split
         self.whole = whole
         self.keyCount = keyCount
+        self.servers = servers
     }
 }
 

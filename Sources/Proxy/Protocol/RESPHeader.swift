@@ -46,27 +46,33 @@ struct RESPNumberLine: BitwiseCopyable {
         _ bytes: Span<UInt8>, at position: inout Int, allowsEmpty: Bool = false
     ) -> Outcome {
         while position < bytes.count {
-            let byte = bytes[position]
             position &+= 1
-            if hasCarriageReturn {
-                guard byte == RESPHeader.lineFeed, digitCount > 0 || allowsEmpty else {
-                    return .violation
-                }
-                let value = isNegative ? 0 &- magnitude : magnitude
-                self = RESPNumberLine()
-                return .value(value)
-            }
-            let digit = byte &- UInt8(ascii: "0")
-            if digit < 10, digitCount < Self.digitsMax {
-                magnitude = magnitude &* 10 &+ Int(digit)
-                digitCount &+= 1
-            } else if byte == RESPHeader.carriageReturn {
-                hasCarriageReturn = true
-            } else if byte == UInt8(ascii: "-"), digitCount == 0, !isNegative {
-                isNegative = true
-            } else {
+            let outcome = parse(bytes[position &- 1], allowsEmpty: allowsEmpty)
+            if case .incomplete = outcome { continue }
+            return outcome
+        }
+        return .incomplete
+    }
+
+    mutating func parse(_ byte: UInt8, allowsEmpty: Bool = false) -> Outcome {
+        if hasCarriageReturn {
+            guard byte == RESPHeader.lineFeed, digitCount > 0 || allowsEmpty else {
                 return .violation
             }
+            let value = isNegative ? 0 &- magnitude : magnitude
+            self = RESPNumberLine()
+            return .value(value)
+        }
+        let digit = byte &- UInt8(ascii: "0")
+        if digit < 10, digitCount < Self.digitsMax {
+            magnitude = magnitude &* 10 &+ Int(digit)
+            digitCount &+= 1
+        } else if byte == RESPHeader.carriageReturn {
+            hasCarriageReturn = true
+        } else if byte == UInt8(ascii: "-"), digitCount == 0, !isNegative {
+            isNegative = true
+        } else {
+            return .violation
         }
         return .incomplete
     }

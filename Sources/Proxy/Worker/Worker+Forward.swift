@@ -1,0 +1,78 @@
+import Config
+
+// The fourth step: a request joins the queue of a server connection.
+
+extension Worker where IO: ~Copyable {
+    /// Sends a whole request to one server, as it came.
+    mutating func forward(
+        _ arrival: inout Arrival, to server: Int, from client: Handle<ClientConnection>
+    ) {
+        let request = requests.insert(Request(.single, client: client))
+        push(request, of: client)
+        let pool = Int(clients[client].pool)
+        switch connection(to: server, in: pool) {
+        case .failure(let error):
+            fail(request, error)
+        case .success(let connection):
+            enqueue(request, on: connection, byteCount: arrival.byteCount)
+            if arrival.isContiguous {
+                mbufs.append(arrival.slice, to: &connections[connection].outgoing)
+            } else {
+                mbufs.append(moving: &arrival.chain, to: &connections[connection].outgoing)
+            }
+        }
+    }
+
+    /// The same, for a request that might have been split: its reply must be of the right kind.
+    mutating func forward(
+        _ arrival: inout Arrival, to server: Int, from client: Handle<ClientConnection>,
+        expecting split: Command.Split
+    ) {
+        // Nothing stands behind it in the queue yet, so it is the client's last request.
+        forward(&arrival, to: server, from: client)
+        let request = clients[client].lastRequest
+        guard clients[client].requestCount > 0, requests.contains(request) else { return }
+        requests[request].expectedKind =
+            switch split {
+            case .none: 0
+            case .values: UInt8(ascii: "*")
+            case .pairs: UInt8(ascii: "+")
+            case .sum: UInt8(ascii: ":")
+            }
+    }
+
+    /// Puts a request at the end of its client's queue, which is the order of replies.
+    mutating func push(_ request: Handle<Request>, of client: Handle<ClientConnection>) {
+        if clients[client].requestCount > 0 {
+            requests[clients[client].lastRequest].nextOfClient = request
+        }
+        clients[client].didPush(request)
+    }
+
+    /// Puts a request at the end of a server connection's queue, which pairs it with its reply.
+    /// The caller then adds its bytes to what the connection sends.
+    mutating func enqueue(
+        _ request: Handle<Request>, on connection: Handle<ServerConnection>, byteCount: Int
+    ) {
+        requests[request].byteCount = UInt32(truncatingIfNeeded: byteCount)
+        requests[request].enqueuedAt = now
+        if connections[connection].requestCount > 0 {
+            requests[connections[connection].lastRequest].nextOfServer = request
+        } else {
+            let timeout = pools[Int(connections[connection].pool)].timeout
+            if timeout != .max { nextExpiry = min(nextExpiry, now &+ timeout) }
+        }
+        connections[connection].didPush(request)
+        touch(connection)
+    }
+
+    /// The connection that the next request to a server goes on; opened if the server has fewer
+    /// than it may have.
+    mutating func connection(
+        to server: Int, in pool: Int
+    ) -> Result<Handle<ServerConnection>, SystemError> {
+        if pools[pool].servers[server].wantsConnection { return open(to: server, in: pool) }
+        let chosen = pools[pool].servers[server].chooseConnection()
+        return connections[chosen].isFull ? .failure(.tooManyRequests) : .success(chosen)
+    }
+}

@@ -1,0 +1,95 @@
+// The second step: bytes become requests and replies.
+
+extension Worker where IO: ~Copyable {
+    /// Finds the requests in a slice and sends each on its way. What is incomplete at its end stays
+    /// with the client, what is over a limit too.
+    mutating func parseRequests(in slice: MbufSlice, from client: Handle<ClientConnection>) {
+        var rest = slice
+        while rest.count > 0 {
+            guard !clients[client].isOverLimit else {
+                mbufs.append(rest, to: &clients[client].backlog)
+                touch(client)
+                return
+            }
+            let (outcome, count) = parseRequest(in: rest, from: client)
+            let consumed = rest.prefix(count)
+            rest = rest.dropFirst(count)
+            switch outcome {
+            case .incomplete:
+                mbufs.append(consumed, to: &clients[client].partial)
+                return
+            case .request:
+                var arrival = takeArrival(consumed, from: client)
+                dispatch(&arrival, from: client)
+                mbufs.release(&arrival.chain)
+            case .inline:
+                var arrival = takeArrival(consumed, from: client)
+                dispatchInline(&arrival, from: client)
+                mbufs.release(&arrival.chain)
+            case .empty:
+                mbufs.release(&clients[client].partial)
+            case .violation(let violation):
+                refuse(violation, from: client)
+            }
+            guard clients[client].phase == .open else { return }
+        }
+    }
+
+    private func parseRequest(
+        in slice: MbufSlice, from client: Handle<ClientConnection>
+    ) -> (RESPRequestParser.Outcome, Int) {
+        mbufs.withBytes(of: slice) { bytes in
+            var position = 0
+            let outcome = clients[client].parser.parse(bytes, from: &position)
+            return (outcome, position)
+        }
+    }
+
+    /// The request that ends with `slice`.
+    private mutating func takeArrival(
+        _ slice: MbufSlice, from client: Handle<ClientConnection>
+    ) -> Arrival {
+        var chain = MbufChain()
+        if !clients[client].partial.isEmpty {
+            chain = clients[client].partial.take()
+            mbufs.append(slice, to: &chain)
+        }
+        return Arrival(slice: slice, chain: chain, parser: clients[client].parser)
+    }
+
+    /// Finds the replies in a slice and gives each to the request it belongs to.
+    mutating func parseReplies(in slice: MbufSlice, from connection: Handle<ServerConnection>) {
+        var rest = slice
+        while rest.count > 0 {
+            let request = connections[connection].firstRequest
+            guard connections[connection].requestCount > 0 else {
+                return fail(connection, .invalidReply)  // Nobody asked.
+            }
+            let (outcome, count) = parseReply(in: rest, from: connection)
+            let consumed = rest.prefix(count)
+            rest = rest.dropFirst(count)
+            switch outcome {
+            case .incomplete:
+                didReceivePart(consumed, of: request)
+                return
+            case .reply:
+                let next = requests[request].nextOfServer
+                connections[connection].didPopFirst(next: next)
+                didReceiveReply(consumed, to: request, from: connection)
+            case .violation:
+                return fail(connection, .invalidReply)
+            }
+            guard connections[connection].phase != .closing else { return }
+        }
+    }
+
+    private func parseReply(
+        in slice: MbufSlice, from connection: Handle<ServerConnection>
+    ) -> (RESPReplyParser.Outcome, Int) {
+        mbufs.withBytes(of: slice) { bytes in
+            var position = 0
+            let outcome = connections[connection].parser.parse(bytes, from: &position)
+            return (outcome, position)
+        }
+    }
+}

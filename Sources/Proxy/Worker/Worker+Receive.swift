@@ -1,0 +1,80 @@
+// The first step: bytes arrive, in mbufs that the kernel has filled.
+
+extension Worker where IO: ~Copyable {
+    mutating func didReceive(_ completion: Completion, from client: Handle<ClientConnection>) {
+        if !completion.isMore {
+            clients[client].didEndReceive()
+            touch(client)
+        }
+        if completion.hasMbuf {
+            if completion.isMbufShared { mbufs.retain(completion.slice.mbuf) }
+            if completion.result > 0, clients[client].phase == .open {
+                didReceive(completion.slice, from: client)
+            }
+            mbufs.release(completion.slice.mbuf)
+        }
+        if completion.result == 0 {
+            clients[client].didReachEnd()
+        } else if completion.result < 0, completion.result != SystemError.noBuffers,
+            completion.result != SystemError.cancelled
+        {
+            close(client, isError: true)
+        }
+    }
+
+    private mutating func didReceive(_ slice: MbufSlice, from client: Handle<ClientConnection>) {
+        if clients[client].backlog.isEmpty, !clients[client].isOverLimit {
+            parseRequests(in: slice, from: client)
+        } else {
+            mbufs.append(slice, to: &clients[client].backlog)
+            touch(client)
+        }
+    }
+
+    /// Parses what a client was not allowed to ask before.
+    mutating func resume(_ client: Handle<ClientConnection>) {
+        guard !clients[client].backlog.isEmpty, clients[client].isBelowLimit else { return }
+        var backlog = clients[client].backlog.take()
+        while clients[client].phase == .open, !clients[client].isOverLimit,
+            let slice = mbufs.takeFirst(from: &backlog)
+        {
+            parseRequests(in: slice, from: client)
+            mbufs.release(slice)
+        }
+        // What was held back again in between comes first.
+        mbufs.append(moving: &backlog, to: &clients[client].backlog)
+        mbufs.release(&backlog)
+    }
+
+    mutating func didReceive(_ completion: Completion, from connection: Handle<ServerConnection>) {
+        if !completion.isMore {
+            connections[connection].didEndReceive()
+            touch(connection)
+        }
+        if completion.hasMbuf {
+            if completion.isMbufShared { mbufs.retain(completion.slice.mbuf) }
+            if completion.result > 0, connections[connection].phase != .closing {
+                parseReplies(in: completion.slice, from: connection)
+            }
+            mbufs.release(completion.slice.mbuf)
+        }
+        guard connections[connection].phase != .closing else { return }
+        if completion.result == 0 {
+            fail(connection, .endOfStream)
+        } else if completion.result < 0, completion.result != SystemError.noBuffers {
+            fail(connection, SystemError(errno: -completion.result))
+        }
+    }
+
+    /// Hands the kernel new mbufs for those it has filled. Clients get none while memory is short,
+    /// so that their TCP windows close; replies always find room.
+    mutating func provideMbufs() {
+        while ring.vacancies(in: .servers) > 0 {
+            ring.provide(mbufs.take(), of: mbufs, to: .servers)
+        }
+        guard mbufs.usedCount < limits.mbufSoftMax else { return }
+        while ring.vacancies(in: .clients) > 0 {
+            ring.provide(mbufs.take(), of: mbufs, to: .clients)
+        }
+    }
+}

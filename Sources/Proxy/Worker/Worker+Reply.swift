@@ -1,0 +1,159 @@
+// The fifth step: a reply, or an error in its place, finds the request and the client it belongs
+// to, and leaves in the order of that client's requests.
+
+extension Worker where IO: ~Copyable {
+    /// Replies from this many bytes on are not kept until they are whole: once the request is the
+    /// client's oldest, what is there goes out.
+    static var streamingMin: Int { 1 << 20 }
+
+    /// The whole of a reply has arrived, and this is its end.
+    mutating func didReceiveReply(
+        _ slice: MbufSlice, to request: Handle<Request>, from connection: Handle<ServerConnection>
+    ) {
+        let client = requests[request].client
+        switch requests[request].role {
+        case .single:
+            let kind = connections[connection].parser.kind
+            if client.isNone {
+                discard(request)
+            } else if requests[request].accepts(kind) {
+                didAnswer(single: request, of: client, with: slice)
+            } else {
+                fail(request, .invalidReply)
+            }
+        case .fragment:
+            mbufs.append(slice, to: &requests[request].reply)
+            didAnswer(fragment: request)
+        case .greeting:
+            didGreet(connection, request)
+        case .split:
+            preconditionFailure("a split request was sent to a server")
+        }
+    }
+
+    private mutating func didAnswer(
+        single request: Handle<Request>, of client: Handle<ClientConnection>,
+        with slice: MbufSlice
+    ) {
+        guard clients[client].firstRequest == request else {
+            mbufs.append(slice, to: &requests[request].reply)
+            requests[request].isAnswered = true
+            return
+        }
+        mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
+        mbufs.append(slice, to: &clients[client].outgoing)
+        pop(request, of: client)
+        touch(client)
+    }
+
+    /// A reply is being received, and this is more of it.
+    mutating func didReceivePart(_ slice: MbufSlice, of request: Handle<Request>) {
+        let client = requests[request].client
+        // Nobody waits for the reply to a request whose client has left.
+        if client.isNone, requests[request].role == .single { return }
+        mbufs.append(slice, to: &requests[request].reply)
+        guard requests[request].role == .single, clients[client].firstRequest == request,
+            requests[request].isStreaming
+                || requests[request].reply.byteCount >= Self.streamingMin
+        else { return }
+        requests[request].isStreaming = true
+        mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
+        touch(client)
+    }
+
+    /// A request has its reply in its chain. Hands it on, if its turn has come.
+    mutating func didAnswer(_ request: Handle<Request>) {
+        let client = requests[request].client
+        guard !client.isNone else { return discard(request) }
+        requests[request].isAnswered = true
+        guard clients[client].firstRequest == request else { return }
+        mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
+        pop(request, of: client)
+        touch(client)
+    }
+
+    /// The first request of a client is done. So are those behind it that were answered before.
+    private mutating func pop(_ request: Handle<Request>, of client: Handle<ClientConnection>) {
+        var next = requests[request].nextOfClient
+        requests.remove(request)
+        clients[client].didPopFirst(next: next)
+        while clients[client].requestCount > 0, requests[next].isAnswered {
+            let done = next
+            mbufs.append(moving: &requests[done].reply, to: &clients[client].outgoing)
+            next = requests[done].nextOfClient
+            requests.remove(done)
+            clients[client].didPopFirst(next: next)
+        }
+    }
+
+    private mutating func discard(_ request: Handle<Request>) {
+        mbufs.release(&requests[request].reply)
+        requests.remove(request)
+    }
+
+    // MARK: Errors
+
+    /// Answers a request with an error, in place of a reply that will not come.
+    mutating func fail(_ request: Handle<Request>, _ error: SystemError) {
+        switch requests[request].role {
+        case .greeting:
+            discard(request)
+        case .single where requests[request].isStreaming:
+            // Half of the reply is on its way: the client can only be told by closing.
+            let client = requests[request].client
+            discardStreaming(request)
+            if !client.isNone { close(client, isError: true) }
+        case .single, .split:
+            mbufs.release(&requests[request].reply)
+            if !requests[request].client.isNone { write(error: error, to: request) }
+            didAnswer(request)
+        case .fragment:
+            mbufs.release(&requests[request].reply)
+            write(error: error, to: request)
+            didAnswer(fragment: request)
+        }
+    }
+
+    private mutating func discardStreaming(_ request: Handle<Request>) {
+        let client = requests[request].client
+        if !client.isNone {
+            assert(clients[client].firstRequest == request)
+            clients[client].didPopFirst(next: requests[request].nextOfClient)
+        }
+        discard(request)
+    }
+
+    mutating func write(error: SystemError, to request: Handle<Request>) {
+        mbufs.append("-ERR ", to: &requests[request].reply)
+        mbufs.append(textOf: error, to: &requests[request].reply)
+        mbufs.append("\r\n", to: &requests[request].reply)
+    }
+
+    // MARK: The proxy's own replies
+
+    /// Answers the request that has just arrived, in its turn.
+    mutating func reply(_ text: StaticString, to client: Handle<ClientConnection>) {
+        var bytes = MbufChain()
+        mbufs.append(text, to: &bytes)
+        reply(moving: &bytes, to: client)
+    }
+
+    mutating func reply(moving bytes: inout MbufChain, to client: Handle<ClientConnection>) {
+        if clients[client].requestCount == 0 {
+            mbufs.append(moving: &bytes, to: &clients[client].outgoing)
+        } else {
+            let request = requests.insert(Request(.single, client: client))
+            mbufs.append(moving: &bytes, to: &requests[request].reply)
+            requests[request].isAnswered = true
+            push(request, of: client)
+        }
+        touch(client)
+    }
+}
+
+extension Request {
+    /// Whether a reply with this marker can be the answer.
+    fileprivate func accepts(_ kind: UInt8) -> Bool {
+        expectedKind == 0 || kind == expectedKind || kind == UInt8(ascii: "-")
+    }
+}

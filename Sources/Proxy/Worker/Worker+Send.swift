@@ -1,0 +1,84 @@
+// The last step: what the turn has brought for a connection leaves in one send.
+
+extension Worker where IO: ~Copyable {
+    mutating func act(for client: Handle<ClientConnection>) {
+        if clients[client].unsentCount > ClientConnection.unsentHardMax {
+            close(client, isError: true)
+        }
+        while true {
+            let socket = clients[client].socket
+            switch clients[client].nextAction() {
+            case .none:
+                return
+            case .receive:
+                ring.receive(from: socket, into: .clients, token: Token(.clientReceive, client))
+            case .send:
+                let chain = mbufs.takeSend(from: &clients[client].outgoing)
+                clients[client].sending = chain
+                ring.send(
+                    clients[client].sending, of: mbufs, to: socket,
+                    token: Token(.clientSend, client))
+            case .cancelReceive:
+                ring.cancel(Token(.clientReceive, client))
+            case .cancelSend:
+                ring.cancel(Token(.clientSend, client))
+            case .close:
+                ring.close(socket, token: Token(.clientClose, client))
+            }
+        }
+    }
+
+    mutating func didSend(_ completion: Completion, to client: Handle<ClientConnection>) {
+        let count = clients[client].sending.byteCount
+        mbufs.release(&clients[client].sending)
+        clients[client].didSend()
+        touch(client)
+        if Int(completion.result) != count { close(client, isError: true) }
+    }
+
+    mutating func act(for connection: Handle<ServerConnection>) {
+        while true {
+            let socket = connections[connection].socket
+            switch connections[connection].nextAction() {
+            case .none:
+                return
+            case .receive:
+                ring.receive(
+                    from: socket, into: .servers, token: Token(.serverReceive, connection))
+            case .send:
+                send(on: connection)
+            case .cancelConnect:
+                ring.cancel(Token(.serverConnect, connection))
+            case .cancelReceive:
+                ring.cancel(Token(.serverReceive, connection))
+            case .cancelSend:
+                ring.cancel(Token(.serverSend, connection))
+            case .close:
+                ring.close(socket, token: Token(.serverClose, connection))
+            }
+        }
+    }
+
+    private mutating func send(on connection: Handle<ServerConnection>) {
+        let chain =
+            connections[connection].phase == .greeting
+            ? mbufs.takeSend(from: &connections[connection].greeting)
+            : mbufs.takeSend(from: &connections[connection].outgoing)
+        connections[connection].sending = chain
+        ring.send(
+            connections[connection].sending, of: mbufs, to: connections[connection].socket,
+            token: Token(.serverSend, connection))
+    }
+
+    mutating func didSend(_ completion: Completion, to connection: Handle<ServerConnection>) {
+        let count = connections[connection].sending.byteCount
+        mbufs.release(&connections[connection].sending)
+        connections[connection].didSend()
+        touch(connection)
+        guard connections[connection].phase != .closing, Int(completion.result) != count else {
+            return
+        }
+        let errno = completion.result < 0 ? -completion.result : 0
+        fail(connection, SystemError(errno: errno))
+    }
+}

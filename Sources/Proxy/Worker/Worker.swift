@@ -1,0 +1,164 @@
+import Config
+
+/// One thread's share of the proxy: a ring, the connections it serves, and their memory.
+///
+/// The worker owns everything it touches. It is a noncopyable value on its thread's stack: no
+/// reference counts, no locks, and no run-time exclusivity checks.
+///
+/// Read `turn()` first, then `handle(_:)`: all control flow starts there. The other steps stand in
+/// a file each, in the order of a request's life: Receive, Parse, Route, Forward, Reply, Send; and
+/// Lifecycle for connections.
+struct Worker<IO: Ring & ~Copyable>: ~Copyable {
+    var ring: IO
+    let limits: WorkerLimits
+    let pools: FixedArray<Pool>
+    let commands = CommandTable()
+
+    var clients: Slab<ClientConnection>
+    var connections: Slab<ServerConnection>
+    var requests: Slab<Request>
+    var gatherings: Slab<Gathering>
+    var mbufs: MbufPool
+
+    /// Connections that something happened to in this turn.
+    var dirtyClients: HandleStack<ClientConnection>
+    var dirtyConnections: HandleStack<ServerConnection>
+
+    let argumentPlace = Cell<ArgumentReader.Place?>(nil)
+    let local: LocalCommands
+    /// For a request that is being split or put together: per server of its pool, its part.
+    let parts: FixedArray<Part>
+
+    /// Nanoseconds, read once per turn.
+    var now: UInt64 = 0
+    /// When the oldest request may be too old; some time before that is harmless.
+    var nextExpiry = UInt64.max
+    var nextTrim = UInt64.max
+    /// When to accept again after the system had no descriptor left.
+    var nextAccept = UInt64.max
+    var isRunning = true
+
+    init(
+        ring: consuming IO, configuration: Configuration, listeners: [Socket],
+        limits: WorkerLimits, seed: UInt64
+    ) {
+        precondition(listeners.count == configuration.pools.count)
+        self.ring = ring
+        self.limits = limits
+        pools = FixedArray(count: listeners.count) { index in
+            Pool(
+                configuration: configuration.pools[index], listener: listeners[index],
+                seed: seed &+ UInt64(index))
+        }
+        let connectionMax = configuration.connectionMax
+        clients = Slab(capacity: limits.clientMax)
+        // Twice as many as are in use at once, because old ones linger until the kernel is done.
+        connections = Slab(capacity: connectionMax * 2 + 64)
+        requests = Slab(capacity: limits.requestMax)
+        gatherings = Slab(capacity: limits.requestMax)
+        mbufs = MbufPool(capacity: limits.mbufReserve)
+        dirtyClients = HandleStack(capacity: Int(limits.clientMax))
+        dirtyConnections = HandleStack(capacity: Int(connectionMax) * 2 + 64)
+        let serverMax = configuration.pools.map(\.servers.count).max() ?? 1
+        parts = FixedArray(count: serverMax) { _ in Part() }
+        local = LocalCommands(commands)
+    }
+
+    deinit {
+        argumentPlace.free()
+    }
+}
+
+extension Configuration {
+    /// Server connections of all pools together.
+    fileprivate var connectionMax: UInt32 {
+        pools.reduce(0) { $0 + UInt32($1.servers.count) * UInt32($1.serverConnections) }
+    }
+}
+
+// MARK: - Turns
+
+extension Worker where IO: ~Copyable {
+    mutating func run() {
+        start()
+        while isRunning { turn() }
+    }
+
+    mutating func start() {
+        now = ring.now
+        provideMbufs()
+        for pool in 0..<pools.count { startAccept(pool: pool) }
+        for pool in 0..<pools.count where pools[pool].configuration.preconnect {
+            for server in 0..<pools[pool].servers.count { preconnect(to: server, in: pool) }
+        }
+        settle()
+    }
+
+    /// One turn of the event loop: submit everything, wait once, take everything, act on it.
+    mutating func turn() {
+        ring.submitAndWait(until: min(nextExpiry, nextTrim, nextAccept))
+        now = ring.now
+        while let completion = ring.nextCompletion() {
+            handle(completion)
+        }
+        if now >= nextExpiry { expireRequests() }
+        settle()
+        if now >= nextAccept { resumeAccept() }
+        enforceMemoryLimit()
+        provideMbufs()
+        trimMemory()
+    }
+
+    private mutating func handle(_ completion: Completion) {
+        let token = completion.token
+        switch token.purpose {
+        case .ignored: break
+        case .wake: isRunning = false
+        case .accept: didAccept(completion, pool: Int(token.index))
+        case .clientReceive:
+            didReceive(completion, from: token.handle(of: ClientConnection.self))
+        case .clientSend:
+            didSend(completion, to: token.handle(of: ClientConnection.self))
+        case .clientClose:
+            didClose(token.handle(of: ClientConnection.self))
+        case .serverConnect:
+            didConnect(completion, token.handle(of: ServerConnection.self))
+        case .serverReceive:
+            didReceive(completion, from: token.handle(of: ServerConnection.self))
+        case .serverSend:
+            didSend(completion, to: token.handle(of: ServerConnection.self))
+        case .serverClose:
+            didClose(token.handle(of: ServerConnection.self))
+        }
+    }
+
+    /// Puts a client into the list of those to look after at the end of the turn.
+    mutating func touch(_ client: Handle<ClientConnection>) {
+        guard !clients[client].isDirty else { return }
+        clients[client].isDirty = true
+        dirtyClients.push(client)
+    }
+
+    mutating func touch(_ connection: Handle<ServerConnection>) {
+        guard !connections[connection].isDirty else { return }
+        connections[connection].isDirty = true
+        dirtyConnections.push(connection)
+    }
+
+    /// Does what the connections want that something happened to. Clients come first, as what they
+    /// held back may go to servers.
+    private mutating func settle() {
+        while true {
+            if let client = dirtyClients.pop() {
+                clients[client].isDirty = false
+                resume(client)
+                act(for: client)
+            } else if let connection = dirtyConnections.pop() {
+                connections[connection].isDirty = false
+                act(for: connection)
+            } else {
+                return
+            }
+        }
+    }
+}
