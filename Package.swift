@@ -27,6 +27,9 @@ let package = Package(
         .target(name: "Proxy", dependencies: ["CLiburing", "Config"], swiftSettings: strict),
         .executableTarget(
             name: "cashew", dependencies: ["Config", "Proxy"], swiftSettings: strict),
+        .executableTarget(
+            name: "micro", dependencies: ["Config", "Proxy"], path: "bench/micro",
+            swiftSettings: strict),
         .testTarget(name: "ConfigTests", dependencies: ["Config"]),
         .testTarget(name: "ProxyTests", dependencies: ["Proxy"], resources: [.copy("Vectors")]),
         .testTarget(name: "TidyTests"),

@@ -1,0 +1,64 @@
+import Config
+
+/// The inner parts of a request's life, each in a loop of its own, for `bench/micro`.
+///
+/// The loops stand in this module because a call across a module border costs several times
+/// what the parts take. Each returns a checksum of its results, so that none is optimized away.
+package enum MicroBenchmarks {
+    /// After so many iterations a loop starts again with the same inputs, so that a checksum of
+    /// twice as many is twice the checksum.
+    package static let period = 1024
+}
+
+extension MicroBenchmarks {
+    /// Adds up the last bytes of the keys: what the other loops cost by themselves.
+    package static func walk(iterations: Int) -> UInt64 {
+        sum(iterations) { key in UInt64(key[key.count &- 1]) }
+    }
+
+    /// Hashes one key per iteration.
+    package static func hash(with function: HashFunction, iterations: Int) -> UInt64 {
+        let hasher = KeyHasher(function)
+        return sum(iterations) { key in UInt64(hasher.hash(key)) }
+    }
+
+    /// Finds the server of one key per iteration: the hash, and the place on the continuum.
+    ///
+    /// - Parameter topology: Not a random one, which has no period.
+    package static func route(with topology: borrowing Topology, iterations: Int) -> UInt64 {
+        var random = SplitMix64(state: 1)
+        return sum(iterations) { key in
+            UInt64(topology.server(for: key, random: &random)) &+ 1
+        }
+    }
+
+    /// The sum of what `body` makes of the keys, one per iteration.
+    private static func sum(_ iterations: Int, of body: (Span<UInt8>) -> UInt64) -> UInt64 {
+        let keys = keys()
+        let bytes = keys.span
+        var sum: UInt64 = 0
+        var iteration = 0
+        while iteration < iterations {
+            let start = (iteration & (period &- 1)) &* keySize
+            sum &+= body(bytes.extracting(start..<start &+ keySize))
+            iteration &+= 1
+        }
+        return sum
+    }
+
+    private static let keySize = 16
+
+    /// `key:000000000000`, `key:000000000001`, …: a period of keys, one behind the other. They
+    /// fit the first-level cache.
+    private static func keys() -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(period * keySize)
+        for number in 0..<period {
+            let digits = String(number)
+            bytes += "key:".utf8
+            bytes += repeatElement(UInt8(ascii: "0"), count: keySize - 4 - digits.utf8.count)
+            bytes += digits.utf8
+        }
+        return bytes
+    }
+}
