@@ -32,6 +32,10 @@ import workloads
 
 MICRO = ".build/release/micro"
 
+# Seconds in which a proxy notices that the clients of a run have left, so that this work always
+# counts in the run.
+SETTLE = 0.05
+
 
 @dataclasses.dataclass(frozen=True)
 class Length:
@@ -65,8 +69,9 @@ TINY = Length(
 def first_line(*command):
     """What a program says about itself, or None if it is not there."""
     try:
-        run = subprocess.run(command, cwd=harness.ROOT, capture_output=True, text=True)
-    except OSError:
+        words = [harness.find_program(command[0]), *command[1:]]
+        run = subprocess.run(words, cwd=harness.ROOT, capture_output=True, text=True)
+    except (OSError, SystemExit):
         return None
     return ((run.stdout or run.stderr).splitlines() or [None])[0] if run.returncode == 0 else None
 
@@ -88,7 +93,7 @@ def host_facts(proxies):
     }
     if workloads.CASHEW in proxies:
         program = shlex.split(proxies[workloads.CASHEW])[0]
-        facts["Cashew"] = first_line(str(harness.ROOT / program), "-V")
+        facts["Cashew"] = first_line(program, "-V")
     return {label: text for label, text in facts.items() if text}
 
 
@@ -97,6 +102,7 @@ def measure_once(bench, target, workload, requests):
     before = target.pid and harness.cpu_ns(target.pid)
     run = bench.load(target, workload, requests)
     if target.pid:
+        time.sleep(SETTLE)
         run["cpu_us"] = (harness.cpu_ns(target.pid) - before) / 1000 / run["done"]
         run["resident"] = harness.resident_bytes(target.pid)
     return run
@@ -234,4 +240,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -22,6 +23,8 @@ from workloads import CASHEW, DIRECT, TARGETS
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 LOOPBACK = "127.0.0.1"
+# Debian keeps nutcracker in /usr/sbin, which is not on everybody's path.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"])
 OPEN_FILES = 12_000
 SERVER_COMMANDS = {
     "redis": "redis-server --port {port} --save '' --appendonly no --bind 127.0.0.1",
@@ -80,6 +83,14 @@ def allow_open_files(count):
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
+def find_program(program):
+    """The path of a program, by its name or relative to the repository; exits without it."""
+    found = shutil.which(str(ROOT / program) if "/" in program else program, path=SEARCH_PATH)
+    if found is None:
+        raise SystemExit(f"there is no program {program}")
+    return found
+
+
 class Bench:
     """The processes of one run, in a context: leaving it ends all of them."""
 
@@ -100,8 +111,8 @@ class Bench:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cashew-bench-"))
         try:
             self.load_program = self.folder / "load"
-            compile_load = ["gcc", "-O2", "-Wall", "-o", self.load_program, HERE / "load.c"]
-            subprocess.check_call(compile_load)
+            compiler = [find_program("gcc"), "-O2", "-Wall", "-Wextra"]
+            subprocess.check_call([*compiler, "-o", self.load_program, HERE / "load.c"])
             self._start_servers()
         except BaseException:
             self.__exit__()
@@ -117,7 +128,8 @@ class Bench:
         """Starts a program and waits until it listens on `port`."""
         if is_open(port):
             raise SystemExit(f"port {port}, wanted by {name}, is taken; choose another --base")
-        words = [word.replace("''", "") for word in command.split()]
+        words = shlex.split(command)
+        words[0] = find_program(words[0])
         log = open(self.folder / f"{name}.out", "wb")
         process = subprocess.Popen(
             words, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -166,14 +178,10 @@ class Bench:
         ports = {protocol: first + index for index, protocol in enumerate(self.protocols)}
         conf = self.folder / f"{name}.yml"
         conf.write_text("".join(self._pool(protocol, port) for protocol, port in ports.items()))
-        program, _, arguments = command.partition(" ")
-        found = shutil.which(str(ROOT / program) if "/" in program else program)
-        if found is None:
-            raise SystemExit(f"{name}: there is no program {program}")
-        filled = arguments.format(
+        filled = command.format(
             conf=conf, stats=first + 9, log=self.folder / f"{name}.log",
             pid=self.folder / f"{name}.pid")
-        process = self.start(name, f"{found} {filled}", self.proxy_cpus, max(ports.values()))
+        process = self.start(name, filled, self.proxy_cpus, max(ports.values()))
         return Target(name, command, process.pid, ports)
 
     def _pool(self, protocol, port):
