@@ -13,10 +13,15 @@ struct Harness {
     /// Long against the resolution of the clock and the first touch of the inputs.
     private static let sampleNanosecondsMin: UInt64 = 20_000_000
 
-    /// - Parameter loop: Takes a number of iterations and returns a checksum. Exits if equal
-    ///   numbers give unequal checksums, because then the loop measured is not always the same.
+    /// - Parameter loop: Takes a number of iterations and returns a checksum, which is 0 after a
+    ///   failure. Exits then, and if equal numbers of iterations give unequal checksums, because
+    ///   then the loop measured is not always the same.
     func measure(_ name: String, unit: String, _ loop: (Int) -> UInt64) {
         let reference = loop(MicroBenchmarks.period)
+        guard reference != 0 else {
+            print("\(name): the loop has failed")
+            exit(1)
+        }
         let iterations = isTiny ? MicroBenchmarks.period : iterationsPerSample(loop)
         let periods = UInt64(iterations / MicroBenchmarks.period)
         var best = UInt64.max

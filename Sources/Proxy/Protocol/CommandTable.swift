@@ -13,7 +13,9 @@ struct CommandTable: ~Copyable {
 
     private static let slotBits: UInt64 = 13
 
-    fileprivate struct Entry {
+    // Not fileprivate: Swift 6.3.1 then emits invalid code in debug builds for a function of
+    // another file that owns a table.
+    struct Entry {
         var words = NameWords()
 
         /// Which bits of `words` must be equal: all but bit 5 of letters.

@@ -16,6 +16,53 @@ extension MicroBenchmarks {
         sum(iterations) { key in UInt64(key[key.count &- 1]) }
     }
 
+    /// Finds the end and the key of one request per iteration.
+    ///
+    /// - Parameter requests: Whole ones, one behind the other; their number divides a period.
+    package static func parse(requests: Span<UInt8>, iterations: Int) -> UInt64 {
+        var parser = RESPRequestParser()
+        var position = 0
+        var sum: UInt64 = 0
+        var iteration = 0
+        while iteration < iterations {
+            if position == requests.count { position = 0 }
+            guard case .request = parser.parse(requests, from: &position) else { return 0 }
+            sum &+= UInt64(position) &+ UInt64(parser.first.length)
+            iteration &+= 1
+        }
+        return sum
+    }
+
+    /// Finds the end of one reply per iteration.
+    ///
+    /// - Parameter replies: As above.
+    package static func parse(replies: Span<UInt8>, iterations: Int) -> UInt64 {
+        var parser = RESPReplyParser()
+        var position = 0
+        var sum: UInt64 = 0
+        var iteration = 0
+        while iteration < iterations {
+            if position == replies.count { position = 0 }
+            guard case .reply = parser.parse(replies, from: &position) else { return 0 }
+            sum &+= UInt64(position) &+ UInt64(parser.kind)
+            iteration &+= 1
+        }
+        return sum
+    }
+
+    /// Looks one command up per iteration.
+    package static func find(command name: Span<UInt8>, iterations: Int) -> UInt64 {
+        let table = CommandTable()
+        var sum: UInt64 = 0
+        var iteration = 0
+        while iteration < iterations {
+            // Every other time without its last letter, so that the result is not a constant.
+            sum &+= UInt64(table.find(name.extracting(first: name.count &- (iteration & 1))).id)
+            iteration &+= 1
+        }
+        return sum
+    }
+
     /// Hashes one key per iteration.
     package static func hash(with function: HashFunction, iterations: Int) -> UInt64 {
         let hasher = KeyHasher(function)

@@ -49,6 +49,42 @@ struct MicroBenchmarksTests {
         #expect(twice == 2 * sum)
     }
 
+    @Test func parsesEveryRequestOnce() {
+        let request = Array("*2\r\n$3\r\nGET\r\n$2\r\nab\r\n".utf8)
+        let requests = request + request
+        let sum = UInt64(request.count + requests.count + 2 * 2)
+        let once = MicroBenchmarks.parse(requests: requests.span, iterations: 2)
+        let twice = MicroBenchmarks.parse(requests: requests.span, iterations: 4)
+        #expect(once == sum)
+        #expect(twice == 2 * sum)
+    }
+
+    @Test func parsesEveryReplyOnce() {
+        let replies = Array("+OK\r\n$-1\r\n".utf8)
+        let sum = UInt64(5 + 10) + UInt64(UInt8(ascii: "+")) + UInt64(UInt8(ascii: "$"))
+        let once = MicroBenchmarks.parse(replies: replies.span, iterations: 2)
+        let twice = MicroBenchmarks.parse(replies: replies.span, iterations: 4)
+        #expect(once == sum)
+        #expect(twice == 2 * sum)
+    }
+
+    @Test func saysThatAParserFailed() {
+        let wrong = Array("*1\r\n:3\r\n".utf8)
+        let requestSum = MicroBenchmarks.parse(requests: wrong.span, iterations: 1)
+        let replySum = MicroBenchmarks.parse(replies: Array("?\r\n".utf8).span, iterations: 1)
+        #expect(requestSum == 0)
+        #expect(replySum == 0)
+    }
+
+    @Test(arguments: ["GET", "zrevrangebyscore"])
+    func findsTheCommandEveryOtherTime(_ name: String) {
+        let bytes = Array(name.utf8)
+        let id = UInt64(CommandTable().find(bytes.span).id)
+        let sum = MicroBenchmarks.find(command: bytes.span, iterations: 6)
+        #expect(id != 0)
+        #expect(sum == 3 * id)
+    }
+
     @Test func walksOverEveryKeyOncePerPeriod() {
         var sum: UInt64 = 0
         for number in 0..<Self.period { sum += UInt64(Self.key(number).last ?? 0) }
