@@ -25,8 +25,8 @@ struct UringRing: ~Copyable {
     /// - Parameters:
     ///   - entries: How many operations can be queued between two submissions.
     ///   - bufferCount: Provided mbufs per group, a power of two.
-    init(entries: UInt32, bufferCount: UInt32) throws(SetupError) {
-        let ring = unsafe UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
+    static func make(entries: UInt32, bufferCount: UInt32) throws(SetupError) -> UringRing {
+        let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         let status = unsafe Self.setUp(ring, entries: entries)
         guard status == 0 else {
@@ -34,13 +34,18 @@ struct UringRing: ~Copyable {
             throw SetupError(errno: -status)
         }
         unsafe io_uring_register_ring_fd(ring)
+        let made = unsafe UringRing(ring, entries: entries, bufferCount: bufferCount)
+        for group in MbufGroup.allCases where made.groups[group.rawValue].status != 0 {
+            throw SetupError(errno: -made.groups[group.rawValue].status)
+        }
+        return made
+    }
+
+    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCount: UInt32) {
         unsafe self.ring = ring
         scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in
             unsafe BufferRing(ring, group: UInt16(group), count: bufferCount)
-        }
-        for group in MbufGroup.allCases where groups[group.rawValue].status != 0 {
-            throw SetupError(errno: -groups[group.rawValue].status)
         }
     }
 
