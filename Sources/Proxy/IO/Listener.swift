@@ -47,6 +47,10 @@ enum Sockets {
         return .success(Socket(descriptor: descriptor))
     }
 
+    static func close(_ socket: Socket) {
+        _ = Glibc.close(socket.descriptor)
+    }
+
     static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32) {
         var one: Int32 = 1
         _ = unsafe setsockopt(

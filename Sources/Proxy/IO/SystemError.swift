@@ -18,6 +18,12 @@ struct SystemError: Error, Hashable, BitwiseCopyable {
     static var cancelled: Int32 { -ECANCELED }
 }
 
+extension SystemError {
+    var text: String {
+        unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
+    }
+}
+
 extension MbufPool {
     /// Adds the text of an error as strerror(3) gives it.
     mutating func append(textOf error: SystemError, to chain: inout MbufChain) {

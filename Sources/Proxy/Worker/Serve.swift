@@ -1,0 +1,116 @@
+import Config
+
+/// Why the proxy cannot start.
+package enum ServeError: Error, CustomStringConvertible {
+    /// A listening address of the configuration cannot be used.
+    case listen(pool: String, address: String, reason: String)
+    /// The kernel refuses io_uring.
+    case ring(errno: Int32, reason: String)
+    case thread(reason: String)
+
+    package var description: String {
+        switch self {
+        case .listen(let pool, let address, let reason):
+            "pool '\(pool)' cannot listen on '\(address)': \(reason)"
+        case .ring(let errno, let reason):
+            "the kernel refuses io_uring (errno \(errno), \(reason)): Linux 6.0 or later is "
+                + "needed, kernel.io_uring_disabled must be 0, and a container's seccomp "
+                + "profile must allow the io_uring system calls"
+        case .thread(let reason): "no thread can be started: \(reason)"
+        }
+    }
+}
+
+package struct ServeOptions: Sendable {
+    /// Bytes of message memory that the proxy may use.
+    package var memoryMax = 512 << 20
+
+    package init() {}
+}
+
+/// Opens the listeners and serves them on a thread of its own.
+///
+/// This is the module's only entry. It names the concrete ring here, in the module that defines
+/// `Worker`, because that is where the compiler can specialize it.
+///
+/// - Parameters:
+///   - stop: A descriptor that becomes readable when the proxy is to end.
+///   - ended: An eventfd(2) that is written to when it has ended.
+package func serve(
+    _ configuration: Configuration, options: ServeOptions, stop: Int32, ended: Int32
+) throws(ServeError) {
+    let descriptorMax = Descriptors.raiseLimit()
+    let listeners = try openListeners(configuration)
+    guard let started = NumberPipe() else { throw .thread(reason: "no descriptor is left") }
+    defer { started.close() }
+    let limits = WorkerLimits(
+        clientMax: clientMax(configuration, descriptorMax: descriptorMax),
+        memoryMax: options.memoryMax)
+    let status = Thread.start {
+        do throws(UringRing.SetupError) {
+            let ring = try UringRing.make(entries: 1024, bufferCount: limits.providedMbufs)
+            started.send(0)
+            var worker = Worker(
+                ring: ring, configuration: configuration, listeners: listeners, limits: limits,
+                seed: UInt64.random(in: 0 ... .max))
+            worker.ring.watch(Socket(descriptor: stop), token: Token(.wake))
+            worker.run()
+        } catch {
+            started.send(error.errno)
+        }
+        Descriptors.signal(ended)
+    }
+    guard status == 0 else { throw .thread(reason: SystemError(errno: status).text) }
+    let errno = started.receive()
+    guard errno == 0 else { throw .ring(errno: errno, reason: SystemError(errno: errno).text) }
+}
+
+private func openListeners(_ configuration: Configuration) throws(ServeError) -> [Socket] {
+    var listeners: [Socket] = []
+    for pool in configuration.pools {
+        do {
+            listeners.append(try openListener(pool))
+        } catch {
+            for listener in listeners { Sockets.close(listener) }
+            throw .listen(pool: pool.name, address: pool.listen.text, reason: error.text)
+        }
+    }
+    return listeners
+}
+
+private func openListener(_ pool: PoolConfiguration) throws(ListenError) -> Socket {
+    switch pool.listen {
+    case .unix(let path, let permissions):
+        guard let address = SocketAddress(unixPath: path) else {
+            throw ListenError(text: "the path is too long")
+        }
+        return try Sockets.listen(
+            on: address, backlog: pool.backlog, unixPath: path, permissions: permissions)
+    case .tcp(let host, let port):
+        switch SocketAddress.resolve(host: host, port: port) {
+        case .failure(let error):
+            throw ListenError(text: "address resolution of '\(host)' failed: \(error.text)")
+        case .success(let address):
+            return try Sockets.listen(
+                on: address, backlog: pool.backlog, unixPath: nil, permissions: nil)
+        }
+    }
+}
+
+/// What the limit of open files leaves for clients: twemproxy's sum, except that it cannot wrap.
+private func clientMax(_ configuration: Configuration, descriptorMax: UInt64) -> UInt32 {
+    let servers = configuration.pools.reduce(0) {
+        $0 + $1.servers.count * Int($1.serverConnections) + 1
+    }
+    let left = Int(min(descriptorMax, 1 << 20)) - servers - 32
+    return UInt32(max(left, 1))
+}
+
+extension ListenAddress {
+    fileprivate var text: String {
+        switch self {
+        case .tcp(let host, let port): "\(host):\(port)"
+        case .unix(let path, _): path
+        }
+    }
+}
