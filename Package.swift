@@ -22,14 +22,17 @@ let package = Package(
             pkgConfig: "yaml-0.1",
             providers: [.apt(["libyaml-dev"])]
         ),
+        // What libc has and Swift's Glibc module does not show.
+        .systemLibrary(name: "CLinux", path: "CShims/CLinux"),
         .target(name: "Config", dependencies: ["CYAML"], swiftSettings: strict),
         // The whole hot path is one module, so that whole-module optimization sees all of it.
         .target(name: "Proxy", dependencies: ["CLiburing", "Config"], swiftSettings: strict),
         .executableTarget(
-            name: "cashew", dependencies: ["Config", "Proxy"], swiftSettings: strict),
+            name: "cashew", dependencies: ["CLinux", "Config", "Proxy"], swiftSettings: strict),
         .executableTarget(
             name: "micro", dependencies: ["Config", "Proxy"], path: "bench/micro",
             swiftSettings: strict),
+        .testTarget(name: "CommandLineTests", dependencies: ["cashew"]),
         .testTarget(name: "ConfigTests", dependencies: ["Config"]),
         .testTarget(name: "ProxyTests", dependencies: ["Proxy"], resources: [.copy("Vectors")]),
         .testTarget(name: "TidyTests"),

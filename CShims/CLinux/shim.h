@@ -1,0 +1,18 @@
+// Exposes what Swift's Glibc module leaves out: long options, and signals and wake-ups as
+// descriptors.
+#pragma once
+
+#include <features.h>
+
+#include <getopt.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+
+// getopt's globals, which Swift does not let a program read: it cannot know that one thread
+// alone uses them.
+
+static inline void getopt_be_silent(void) { opterr = 0; }
+
+static inline const char *getopt_argument(void) { return optarg; }
+
+static inline int getopt_refused(void) { return optopt; }

@@ -1,0 +1,20 @@
+/// Does what the command line asks. Returns the exit status.
+///
+/// nutcracker's precedence: anything that only prints, then `-t`, then the proxy.
+func execute() -> Int32 {
+    let program = Program.called(CommandLine.arguments.first ?? "")
+    let options: Options
+    do {
+        options = try Options.parse(for: program)
+    } catch {
+        printError("\(program.name): \(error)\n" + Usage.help(for: program))
+        return 1
+    }
+    if options.showsVersion {
+        let help = options.showsHelp ? Usage.help(for: program) : ""
+        let statistics = options.describesStats ? Usage.statsDescription : ""
+        printError(Usage.version + help + statistics)
+        return 0
+    }
+    return options.testsConfiguration ? testConfiguration(options) : run(options)
+}

@@ -1,0 +1,80 @@
+import Config
+
+/// Checks the configuration and says whether it can be used: `-t`. Returns the exit status.
+func testConfiguration(_ options: Options) -> Int32 {
+    let subject = "\(options.program.name): configuration file '\(options.configurationPath)'"
+    do {
+        _ = try Configuration.load(path: options.configurationPath)
+    } catch {
+        printError("\(options.program.name): \(error)\n\(subject) syntax is invalid\n")
+        return 1
+    }
+    printError("\(subject) syntax is ok\n")
+    return 0
+}
+
+/// Runs the proxy until a signal ends it. Returns the exit status.
+///
+/// In nutcracker's order: log, daemon, signals, pid file, start line, configuration, proxy.
+func run(_ options: Options) -> Int32 {
+    let log: Log
+    do {
+        log = try Log(path: options.logPath, level: options.logLevel)
+    } catch {
+        printError("opening log file '\(options.logPath)' failed: \(error)\n")
+        return 1
+    }
+    do {
+        if options.daemonizes { try becomeDaemon() }
+        let signals = try SignalQueue(SignalAction.signals)
+        return runWithPidFile(options, log: log, signals: signals)
+    } catch {
+        log.write(.error, "starting the process failed: \(error)")
+        return 1
+    }
+}
+
+private func runWithPidFile(
+    _ options: Options, log: Log, signals: borrowing SignalQueue
+) -> Int32 {
+    guard let path = options.pidPath else {
+        return runProxy(options, log: log, signals: signals)
+    }
+    do {
+        let pidFile = try PidFile(path: path)
+        let status = runProxy(options, log: log, signals: signals)
+        pidFile.remove()
+        return status
+    } catch .inUse {
+        log.write(.error, "pid file '\(path)' is held by another process, which is running")
+    } catch {
+        log.write(.error, "opening pid file '\(path)' failed: \(error)")
+    }
+    return 1
+}
+
+private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQueue) -> Int32 {
+    log.write(
+        .always,
+        "\(Program.version) built for \(kernelDescription()) started on pid \(processID())")
+    defer { log.write(.always, "\(Program.version) done") }
+    let configuration: Configuration
+    do {
+        configuration = try Configuration.load(path: options.configurationPath)
+    } catch {
+        log.write(.error, "conf: \(error)")
+        printError(
+            "\(options.program.name): configuration file '\(options.configurationPath)' "
+                + "syntax is invalid\n")
+        return 1
+    }
+    do {
+        let stop = try Event()
+        let ended = try Event()
+        try startProxy(configuration, options: options, log: log, stop: stop, ended: ended)
+        return obey(signals, log: log, stop: stop, ended: ended)
+    } catch {
+        log.write(.error, "starting the proxy failed: \(error)")
+        return 1
+    }
+}
