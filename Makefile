@@ -1,0 +1,64 @@
+# Everything a user or developer runs. A line of help is what follows `##` after a target.
+
+SWIFT := swift
+SWIFT_SOURCES := Package.swift Sources Tests
+PYTEST := .build/venv/bin/pytest
+RELEASE := .build/release/cashew
+
+# Optimized, and with assertions: a build of its own, beside the other two.
+OPTIMIZED := -c release -Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug \
+	--scratch-path .build/optimized
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build check bench format clean setup setup-run \
+	lint debug-tests black-box-tests audit simulation no-foundation
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup-run ## start Cashew in front of two redis-servers, on this machine, until Ctrl-C
+	@conf/quickstart.sh
+
+test: setup ## run every test; does its own set-up
+	@$(MAKE) --no-print-directory lint debug-tests build audit black-box-tests
+
+build: setup-run ## build the program for release: .build/release/cashew
+	$(SWIFT) build -c release --product cashew
+
+check: test simulation no-foundation ## run every test, and the simulation optimized
+
+bench: setup build ## compare Cashew, nutcracker and redis alone; writes bench/RESULTS.md
+	$(SWIFT) build -c release --product micro
+	.build/venv/bin/python bench/compare.py $(BENCH)
+
+format: ## format the Swift sources in place
+	$(SWIFT) format --in-place --recursive --configuration .swift-format $(SWIFT_SOURCES)
+
+clean: ## remove everything that was built
+	rm -rf .build
+
+setup: ## install what is missing to build, run and test
+	@Tests/Scripts/setup.sh
+
+setup-run:
+	@Tests/Scripts/setup.sh run
+
+lint:
+	$(SWIFT) format lint --strict --parallel --recursive --configuration .swift-format \
+		$(SWIFT_SOURCES)
+
+# Warnings are errors: Package.swift says so for every target of the program.
+debug-tests:
+	$(SWIFT) test
+
+audit: build
+	Tests/codegen-audit.sh
+
+black-box-tests: build
+	CASHEW=$(RELEASE) $(PYTEST) Tests
+
+simulation:
+	$(SWIFT) test $(OPTIMIZED) --filter Simulation
+
+no-foundation: build
+	Tests/Scripts/no-foundation.sh $(RELEASE)
