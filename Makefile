@@ -52,7 +52,8 @@ debug-tests:
 	$(SWIFT) test
 
 audit: build
-	Tests/codegen-audit.sh
+	@Tests/codegen-audit.sh --self-test
+	@Tests/codegen-audit.sh
 
 black-box-tests: build
 	CASHEW=$(RELEASE) $(PYTEST) Tests
