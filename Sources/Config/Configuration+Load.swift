@@ -1,0 +1,141 @@
+extension Configuration {
+    /// Reads and checks a nutcracker configuration file. Resolves no name and opens nothing else.
+    package static func load(path: String) throws(ConfigurationError) -> Configuration {
+        let bytes: [UInt8]
+        do { bytes = try readFile(path) } catch { throw ConfigurationError(error, file: path) }
+        return try parse(bytes, file: path)
+    }
+
+    /// Checks the text of a configuration file; `file` is the name that errors give it.
+    package static func parse(
+        _ bytes: [UInt8], file: String
+    ) throws(ConfigurationError) -> Configuration {
+        let events: [YAMLEvent]
+        do { events = try yamlEvents(in: bytes) } catch {
+            throw ConfigurationError(error, file: file, bytes: bytes).clamped(to: bytes)
+        }
+        var parser = DocumentParser(file: file, events: events)
+        let drafts: [PoolDraft]
+        do { drafts = try parser.parse() } catch { throw error.clamped(to: bytes) }
+        let pools = drafts.enumerated().sorted { left, right in
+            if precedes(left.element.values.name, right.element.values.name) { return true }
+            if precedes(right.element.values.name, left.element.values.name) { return false }
+            return left.offset < right.offset
+        }.map(\.element)
+        try checkNames(pools, file: file)
+        try checkListeners(drafts, file: file)
+        return Configuration(pools: pools.map(\.values))
+    }
+
+    /// `pools` are sorted, so that equal names are neighbours.
+    private static func checkNames(
+        _ pools: [PoolDraft], file: String
+    ) throws(ConfigurationError) {
+        for (left, right) in zip(pools, pools.dropFirst())
+        where isSame(left.values.name, right.values.name) {
+            let name = right.values.name
+            throw ConfigurationError(
+                kind: .duplicatePool, file: file, position: right.position, pool: name,
+                found: "a second pool named \(quoted(name))",
+                expected: "every pool to have a name of its own;"
+                    + " it stands on line \(left.position.line) already",
+                // The single quotation mark is twemproxy's.
+                wording: "'\(printable(file, atMost: .max))' has pools with same name"
+                    + " \(printable(name))'")
+        }
+    }
+
+    /// Two listeners on one address. Permissions do not tell two sockets of one path apart: the
+    /// second would take the file from the first.
+    private static func checkListeners(
+        _ pools: [PoolDraft], file: String
+    ) throws(ConfigurationError) {
+        var owners: [[UInt8]: String] = [:]
+        for pool in pools {
+            let address = pool.values.listen.place
+            guard let owner = owners.updateValue(pool.values.name, forKey: Array(address.utf8))
+            else { continue }
+            throw ConfigurationError(
+                kind: .duplicateListen, file: file, position: pool.seen[.listen],
+                pool: pool.values.name, key: Directive.listen.rawValue,
+                found: "\(quoted(address)), which pool \(quoted(owner)) listens on already",
+                expected: "every pool to listen on an address of its own",
+                wording: "pools '\(printable(owner))' and '\(printable(pool.values.name))' have"
+                    + " the same listen address '\(printable(address))'")
+        }
+    }
+}
+
+extension ListenAddress {
+    /// The address as the file spells it, without permissions.
+    fileprivate var place: String {
+        switch self {
+        case .tcp(let host, let port): "\(host):\(port)"
+        case .unix(let path, _): path
+        }
+    }
+}
+
+extension ConfigurationError {
+    fileprivate func clamped(to bytes: [UInt8]) -> ConfigurationError {
+        var error = self
+        error.position = position?.clamped(to: bytes)
+        return error
+    }
+
+    fileprivate init(_ failure: FileFailure, file: String) {
+        let name = printable(file, atMost: .max)
+        switch failure {
+        case .system(let text):
+            self.init(
+                kind: .unreadable, file: file, found: text, expected: "",
+                wording: "failed to open configuration '\(name)': \(text)")
+        case .tooLarge:
+            self.init(
+                kind: .tooLarge, file: file, found: "more than \(fileBytesMax) bytes",
+                expected: "a configuration file")
+        }
+    }
+
+    fileprivate init(_ failure: YAMLFailure, file: String, bytes: [UInt8]) {
+        let name = printable(file, atMost: .max)
+        self.init(
+            kind: .syntax, file: file, position: failure.position, found: failure.account,
+            expected: "valid YAML",
+            wording: "failed (err \(failure.code)) to get the next yaml document")
+        switch failure.kind {
+        case .text:
+            kind = .invalidText
+            expected = "UTF-8 text"
+        case .depth:
+            kind = .structure
+            found = "more than \(yamlDepthMax) levels"
+            expected = "pools, their directives, and a list of servers"
+            wording = "'\(name)' has a depth greater than 2"
+        // The editor's favourite way to break YAML.
+        case .syntax where failure.position.holds(UInt8(ascii: "\t"), in: bytes):
+            found = "a tab"
+            expected = "blanks"
+        // `key:value`; libyaml notices only on the next line.
+        case .syntax where failure.context == "while scanning a simple key":
+            position = failure.contextPosition ?? failure.position
+            found = "a line without \": \""
+            expected = "\"key: value\", with a blank after the colon"
+        case .syntax: break
+        }
+    }
+}
+
+extension YAMLFailure {
+    /// `did not find expected key (while parsing a block mapping that starts on line 3)`. The
+    /// caller says `found` itself.
+    fileprivate var account: String {
+        let problem =
+            self.problem.hasPrefix("found ") ? String(self.problem.dropFirst(6)) : self.problem
+        guard !context.isEmpty else { return problem }
+        guard let start = contextPosition, start.line != position.line else {
+            return "\(problem) (\(context))"
+        }
+        return "\(problem) (\(context) that starts on line \(start.line))"
+    }
+}
