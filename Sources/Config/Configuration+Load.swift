@@ -98,44 +98,55 @@ extension ConfigurationError {
     }
 
     fileprivate init(_ failure: YAMLFailure, file: String, bytes: [UInt8]) {
-        let name = printable(file, atMost: .max)
+        let (found, expected) = failure.account
         self.init(
-            kind: .syntax, file: file, position: failure.position, found: failure.account,
-            expected: "valid YAML",
+            kind: .syntax, file: file, position: failure.position, found: found,
+            expected: expected,
             wording: "failed (err \(failure.code)) to get the next yaml document")
         switch failure.kind {
         case .text:
             kind = .invalidText
-            expected = "UTF-8 text"
+            self.expected = "UTF-8 text"
         case .depth:
             kind = .structure
-            found = "more than \(yamlDepthMax) levels"
-            expected = "pools, their directives, and a list of servers"
-            wording = "'\(name)' has a depth greater than 2"
+            self.found = "more than \(yamlDepthMax) levels"
+            self.expected = "pools, their directives, and a list of servers"
+            wording = "'\(printable(file, atMost: .max))' has a depth greater than 2"
         // The editor's favourite way to break YAML.
         case .syntax where failure.position.holds(UInt8(ascii: "\t"), in: bytes):
-            found = "a tab"
-            expected = "blanks"
+            self.found = "a tab"
+            self.expected = "blanks"
         // `key:value`; libyaml notices only on the next line.
         case .syntax where failure.context == "while scanning a simple key":
             position = failure.contextPosition ?? failure.position
-            found = "a line without \": \""
-            expected = "\"key: value\", with a blank after the colon"
+            self.found = "a line without \": \""
+            self.expected = "\"key: value\", with a blank after the colon"
         case .syntax: break
         }
     }
 }
 
 extension YAMLFailure {
-    /// `did not find expected key (while parsing a block mapping that starts on line 3)`. The
-    /// caller says `found` itself.
-    fileprivate var account: String {
-        let problem =
-            self.problem.hasPrefix("found ") ? String(self.problem.dropFirst(6)) : self.problem
-        guard !context.isEmpty else { return problem }
-        guard let start = contextPosition, start.line != position.line else {
-            return "\(problem) (\(context))"
+    /// libyaml's sentence as what was found and what was expected, with what it was doing:
+    /// `something else (while parsing a flow sequence that starts on line 3)`, `',' or ']'`.
+    fileprivate var account: (found: String, expected: String) {
+        var doing = context.isEmpty ? "" : " (\(context))"
+        if !context.isEmpty, let start = contextPosition, start.line != position.line {
+            doing = " (\(context) that starts on line \(start.line))"
         }
-        return "\(problem) (\(context) that starts on line \(start.line))"
+        if let rest = rest(after: "found ") { return (rest + doing, "valid YAML") }
+        if let rest = rest(after: "did not find expected ")
+            ?? rest(after: "could not find expected ")
+        {
+            return ("something else" + doing, rest)
+        }
+        if let rest = rest(after: "control characters are not allowed ") {
+            return ("the control character \(rest)", "text")
+        }
+        return ((kind == .text ? problem : "invalid YAML: \(problem)") + doing, "valid YAML")
+    }
+
+    private func rest(after prefix: String) -> String? {
+        problem.hasPrefix(prefix) ? String(problem.dropFirst(prefix.count)) : nil
     }
 }

@@ -16,8 +16,8 @@ import Testing
             "conf/a.yml:3:3: pool \"p\", key \"timeuot\": found \"timeuot\", expected one of"
                 + " listen, hash, hash_tag, distribution, timeout, backlog, client_connections,"
                 + " redis, redis_auth, redis_db, preconnect, tcpkeepalive, reuseport,"
-                + " auto_eject_hosts, server_connections, server_retry_timeout, server_failure_limit,"
-                + " servers; did you mean \"timeout\"? (directive \"timeuot\" is unknown)"
+                + " auto_eject_hosts, server_connections, server_retry_timeout,"
+                + " server_failure_limit, servers; did you mean \"timeout\"? (directive \"timeuot\" is unknown)"
         ),
         (
             pool("redis: yes"),
@@ -57,6 +57,21 @@ import Testing
             "conf/a.yml:4:1: found unexpected end of stream (while scanning a quoted scalar"
                 + " that starts on line 2), expected valid YAML"
                 + " (failed (err 3) to get the next yaml document)"
+        ),
+        (
+            "p:\n  a: b: c\n",
+            "conf/a.yml:2:7: found invalid YAML: mapping values are not allowed in this context,"
+                + " expected valid YAML (failed (err 3) to get the next yaml document)"
+        ),
+        (
+            "p:\n  servers: [a:1:1\n  listen: b:1\n",
+            "conf/a.yml:3:9: found something else (while parsing a flow sequence that starts on"
+                + " line 2), expected ',' or ']' (failed (err 4) to get the next yaml document)"
+        ),
+        (
+            "p: \u{1}\n",
+            "conf/a.yml:1:4: found the control character 0x1, expected UTF-8 text"
+                + " (failed (err 2) to get the next yaml document)"
         ),
         (
             "",
