@@ -45,10 +45,10 @@ struct DocumentParser {
     private func checkDocumentCount() throws(ConfigurationError) {
         let starts = events.filter { $0.kind == .documentStart }
         guard starts.count != 1 else { return }
-        let end = SourcePosition(line: 1, column: 1)
+        let start = SourcePosition(line: 1, column: 1)
         throw ConfigurationError(
             kind: .documentCount, file: file,
-            position: starts.count > 1 ? starts[1].position : end,
+            position: starts.count > 1 ? starts[1].position : start,
             found: starts.isEmpty ? "no document" : "\(starts.count) documents",
             expected: "exactly one",
             wording: "'\(printable(file, atMost: .max))' must contain only 1 document;"
@@ -246,7 +246,8 @@ extension DocumentParser {
             kind: .missingDirective, file: file, position: position, pool: pool,
             key: Directive.servers.rawValue, found: "no server",
             expected: Directive.servers.expectation,
-            wording: "pool '\(printable(pool ?? ""))' has no servers")
+            wording: "'\(printable(file, atMost: .max))' missing sequence directive at depth 2:"
+                + " pool '\(printable(pool ?? ""))' has no servers")
     }
 
     private func duplicate(

@@ -142,6 +142,10 @@ import Testing
         #expect(error.wording == "directive \"\(key)\" is not \"true\" or \"false\"")
     }
 
+    @Test func reusePortChangesNothing() throws {
+        #expect(try parse(pool("reuseport: true")) == parse(pool()))
+    }
+
     @Test(arguments: [("\"{}\"", "{}"), ("$$", "$$"), ("\"  \"", "  "), ("é", "é")])
     func hashTagIsTwoBytes(_ text: String, _ bytes: String) throws {
         let tag = try #require(try parsePool(pool("hash_tag: \(text)")).hashTag)

@@ -17,7 +17,8 @@ import Testing
                 + " listen, hash, hash_tag, distribution, timeout, backlog, client_connections,"
                 + " redis, redis_auth, redis_db, preconnect, tcpkeepalive, reuseport,"
                 + " auto_eject_hosts, server_connections, server_retry_timeout,"
-                + " server_failure_limit, servers; did you mean \"timeout\"? (directive \"timeuot\" is unknown)"
+                + " server_failure_limit, servers; did you mean \"timeout\"?"
+                + " (directive \"timeuot\" is unknown)"
         ),
         (
             pool("redis: yes"),
@@ -40,7 +41,7 @@ import Testing
             "p:\n  listen: 127.0.0.1:1\n",
             "conf/a.yml:1:1: pool \"p\", key \"servers\": found no server, expected a list of"
                 + " \"host:port:weight [name]\" or \"/path:weight [name]\""
-                + " (pool 'p' has no servers)"
+                + " ('conf/a.yml' missing sequence directive at depth 2: pool 'p' has no servers)"
         ),
         (
             "p:\n\tlisten: x\n",
@@ -84,6 +85,16 @@ import Testing
         #expect(description == line)
     }
 
+    @Test func aPoolOrKeyIsNamedOnlyWhereTheErrorIsInIt() throws {
+        let afterPool = try #require(refusal(of: pool() + "[a]: b\n"))
+        #expect(afterPool.position == SourcePosition(line: 5, column: 1))
+        #expect(afterPool.pool == nil)
+        let afterKey = try #require(refusal(of: pool("timeout: 1", "[a]: b")))
+        #expect(afterKey.position == SourcePosition(line: 4, column: 3))
+        #expect(afterKey.pool == "p")
+        #expect(afterKey.key == nil)
+    }
+
     @Test func columnsCountCharacters() throws {
         let flow = "{\u{1F600}\u{E9}: {timeout: x}}"
         #expect(
@@ -96,6 +107,7 @@ import Testing
         (Array("p: a\rq: ".utf8) + [0xED, 0xA0, 0x80], 2, 4, "0xD800"),
         (Array("p: a\n\nq: ".utf8) + [0x01], 3, 4, "0x1"),
         ([0x00], 1, 1, "0x0"),
+        ([0xEF, 0xBB, 0xBF] + Array("p: ".utf8) + [0xFE], 1, 4, "0xFE"),
     ])
     func invalidTextHasAPosition(
         _ bytes: [UInt8], _ line: Int32, _ column: Int32, _ found: String

@@ -53,6 +53,9 @@ import Testing
         "'conf/a.yml' must contain only 1 document; found \(count) documents"
     }
 
+    static let noServers =
+        "'conf/a.yml' missing sequence directive at depth 2: pool 'p' has no servers"
+
     @Test(arguments: [
         Case("", .documentCount, 1, 1, found(0)),
         Case("# x\n", .documentCount, 1, 1, found(0)),
@@ -85,9 +88,9 @@ import Testing
             "p:\n  servers: 127.0.0.1:1:1\n", .structure, 2, 12,
             "'conf/a.yml' missing sequence directive at depth 2"),
         Case(
-            "p:\n  listen: a:1\n", .missingDirective, 1, 1, "pool 'p' has no servers"),
+            "p:\n  listen: a:1\n", .missingDirective, 1, 1, noServers),
         Case(
-            "p:\n  servers: []\n", .missingDirective, 2, 12, "pool 'p' has no servers"),
+            "p:\n  servers: []\n", .missingDirective, 2, 12, noServers),
         Case(
             "\np:\n  servers: [127.0.0.1:1:1]\n", .missingDirective, 2, 1,
             "directive \"listen:\" is missing"),
