@@ -1,17 +1,13 @@
 import Config
-
-/// Why the proxy could not start.
-struct StartError: Error, CustomStringConvertible {
-    let description: String
-}
+import Proxy
 
 /// Starts the proxy on a thread of its own and returns.
 ///
-/// The thread ends when `stop` happens, and `ended` happens when it has ended, for whatever
-/// reason; both outlive it.
+/// The thread ends when `stop` happens. When it has ended, for whatever reason, `ended` happens.
 func startProxy(
     _ configuration: Configuration, options: Options, log: Log, stop: borrowing Event,
     ended: borrowing Event
-) throws(StartError) {
-    throw StartError(description: "not linked yet")
+) throws(ServeError) {
+    try serve(
+        configuration, options: ServeOptions(), stop: stop.descriptor, ended: ended.descriptor)
 }
