@@ -13,8 +13,8 @@ struct CommandTable: ~Copyable {
 
     private static let slotBits: UInt64 = 13
 
-    // Not fileprivate: Swift 6.3.1 then emits invalid code in debug builds for a function of
-    // another file that owns a table.
+    /// Not private: swiftc 6.3.1 crashes when a test owns a noncopyable value whose stored
+    /// properties have types that are.
     struct Entry {
         var words = NameWords()
 
