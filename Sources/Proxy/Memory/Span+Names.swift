@@ -1,7 +1,7 @@
 /// A short name (of a command, say) as words, so that two names compare in a few instructions.
 ///
-/// The words overlap when the name is not a whole number of them long; together with `count`
-/// they hold every byte. Bytes past the end of a name are never read.
+/// The words overlap when the name is not a whole number of them long; together with the length
+/// of the name they hold every byte. Bytes past the end of a name are never read.
 ///
 ///     3 bytes:  first = b0 b1 b2 0 0 0 0 0          last = middle = 0
 ///     6 bytes:  first = b0…b3 b2…b5                 last = middle = 0
@@ -14,21 +14,21 @@ struct NameWords: Equatable, BitwiseCopyable {
     var first: UInt64 = 0
     var middle: UInt64 = 0
     var last: UInt64 = 0
-    var count = 0
 }
 
 extension Span<UInt8> {
-    /// - Precondition: `count <= NameWords.countMax`.
+    /// - Precondition: `0 < count <= NameWords.countMax`.
     func nameWords() -> NameWords {
+        precondition(count > 0)
         precondition(count <= NameWords.countMax)
-        var words = NameWords(count: count)
+        var words = NameWords()
         if count >= 8 {
             words.first = word(at: 0)
             words.last = word(at: count &- 8)
             if count > 16 { words.middle = word(at: 8) }
         } else if count >= 4 {
             words.first = UInt64(halfWord(at: 0)) | UInt64(halfWord(at: count &- 4)) << 32
-        } else if count > 0 {
+        } else {
             words.first = UInt64(self[0]) | UInt64(self[count >> 1]) << 8
             words.first |= UInt64(self[count &- 1]) << 16
         }

@@ -13,22 +13,24 @@ struct CommandTable: ~Copyable {
 
     private static let slotBits: UInt64 = 13
 
-    /// Not private: swiftc 6.3.1 crashes when a test owns a noncopyable value whose stored
-    /// properties have types that are.
+    /// One cache line. Not private: swiftc 6.3.1 crashes when a test owns a noncopyable value
+    /// whose stored properties have types that are.
     struct Entry {
         var words = NameWords()
 
         /// Which bits of `words` must be equal: all but bit 5 of letters.
         var mask = NameWords()
 
+        /// Of the name, without its container's.
+        var count: UInt16 = 0
+
         /// `Command.id` of the container, or 0.
         var container: UInt16 = 0
 
-        var command = Command.unknown
-
         /// Where the name, a subcommand's with its container, starts in `redisCommands`.
-        var nameStart = 0
-        var nameCount = 0
+        var nameStart: UInt32 = 0
+
+        var command = Command.unknown
     }
 
     /// Built once per worker, at start.
@@ -74,38 +76,43 @@ extension CommandTable {
     /// - Precondition: `command.isKnown`.
     func withName<Result>(of command: Command, _ body: (Span<UInt8>) -> Result) -> Result {
         precondition(command.isKnown)
-        let start = entries[Int(command.id)].nameStart
-        let end = start &+ entries[Int(command.id)].nameCount
-        return redisCommands.withSpan { body($0.extracting(start..<end)) }
+        let start = Int(entries[Int(command.id)].nameStart)
+        return redisCommands.withSpan { text in
+            var end = start
+            while text[end] != UInt8(ascii: " ") { end += 1 }
+            return body(text.extracting(start..<end))
+        }
     }
 
     private func find(_ name: Span<UInt8>, container: UInt16) -> Command {
-        guard name.count <= NameWords.countMax else { return .unknown }
+        guard name.count > 0, name.count <= NameWords.countMax else { return .unknown }
         let words = name.nameWords()
-        let entry = Int(slots[Self.slot(of: words, container: container)])
-        guard entries[entry].isFound(words, container: container) else { return .unknown }
+        let count = UInt16(truncatingIfNeeded: name.count)
+        let entry = Int(slots[Self.slot(of: words, count: count, container: container)])
+        guard entries[entry].isFound(words, count: count, container: container) else {
+            return .unknown
+        }
         return entries[entry].command
     }
 
     /// The generator has the same function, to find the seed.
-    private static func slot(of words: NameWords, container: UInt16) -> Int {
+    private static func slot(of words: NameWords, count: UInt16, container: UInt16) -> Int {
         let fold: UInt64 = 0xDFDF_DFDF_DFDF_DFDF
         let last = words.last & fold
         let mixed = (words.first & fold) ^ (last << 29 | last >> 35)
-        let input = mixed &+ (UInt64(words.count) | UInt64(container) << 8)
+        let input = mixed &+ (UInt64(count) | UInt64(container) << 8)
         return Int(truncatingIfNeeded: (input &* redisCommandSeed) >> (64 &- slotBits))
     }
 }
 
 extension CommandTable.Entry {
-    /// Whether this is the entry of a name. The entry of no command is found by no name but the
-    /// empty one, and is unknown.
-    func isFound(_ name: NameWords, container: UInt16) -> Bool {
+    /// Whether this is the entry of a name, which is not empty: the entry of no command is.
+    fileprivate func isFound(_ name: NameWords, count: UInt16, container: UInt16) -> Bool {
         var difference = (name.first ^ words.first) & mask.first
         difference |= (name.last ^ words.last) & mask.last
-        difference |= (name.middle ^ words.middle) & mask.middle
-        difference |= UInt64(truncatingIfNeeded: name.count ^ words.count)
-        return difference | UInt64(self.container ^ container) == 0
+        difference |= UInt64(count ^ self.count) | UInt64(container ^ self.container)
+        guard difference == 0 else { return false }
+        return count <= 16 || (name.middle ^ words.middle) & mask.middle == 0
     }
 }
 
@@ -114,18 +121,19 @@ extension CommandTable {
     ///   twice or hashes like another.
     private func insert(_ row: CommandRow, id: UInt16, text: Span<UInt8>) {
         var entry = Entry()
-        entry.nameStart = row.name.lowerBound
-        entry.nameCount = row.name.count
+        entry.nameStart = UInt32(row.name.lowerBound)
         var start = row.name.lowerBound
         if let bar = row.bar {
             entry.container = find(text.extracting(start..<bar)).id
             precondition(entry.container != 0)
             start = bar + 1
         }
+        entry.count = UInt16(row.name.upperBound - start)
         entry.words = text.extracting(start..<row.name.upperBound).nameWords()
         entry.mask = entry.words.comparisonMask()
         entry.command = row.command(id: id)
-        let slot = Self.slot(of: entry.words, container: entry.container)
+        let slot = Self.slot(
+            of: entry.words, count: entry.count, container: entry.container)
         precondition(slots[slot] == 0)
         slots[slot] = id
         entries[Int(id)] = entry

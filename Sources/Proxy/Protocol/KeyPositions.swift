@@ -2,8 +2,8 @@
 enum KeyPositions: BitwiseCopyable, Equatable {
     case none
 
-    /// Every `step`th from `first` to `last`; a negative `last` counts from the end (-1 is the
-    /// last argument).
+    /// Every `step`th (1 or 2) from `first` to `last`; a negative `last` counts from the end (-1
+    /// is the last argument).
     case range(first: Int8, last: Int8, step: Int8)
 
     /// As many as argument `at` says, from the next one on; `destination` is one more, or 0.
@@ -23,6 +23,48 @@ enum KeyPositions: BitwiseCopyable, Equatable {
     case migrate
 }
 
+extension KeyPositions {
+    static let rangeKind: UInt32 = 1
+
+    /// The associated numbers from the lowest byte on, the kind in three bits above them. The
+    /// highest five bits are not used and ignored.
+    var packed: UInt32 {
+        switch self {
+        case .none: 0
+        case .range(let first, let last, let step):
+            Self.rangeKind << 24 | Self.pack(first, last, step)
+        case .counted(let at, let destination):
+            2 << 24 | UInt32(at) | UInt32(destination) << 8
+        case .streams: 3 << 24
+        case .sort: 4 << 24
+        case .stored(let options): 5 << 24 | UInt32(options)
+        case .migrate: 6 << 24
+        }
+    }
+
+    init(packed: UInt32) {
+        let first = UInt8(truncatingIfNeeded: packed)
+        let second = UInt8(truncatingIfNeeded: packed >> 8)
+        switch packed >> 24 & 7 {
+        case Self.rangeKind:
+            self = .range(
+                first: Int8(bitPattern: first), last: Int8(bitPattern: second),
+                step: Int8(truncatingIfNeeded: packed >> 16))
+        case 2: self = .counted(at: first, destination: second)
+        case 3: self = .streams
+        case 4: self = .sort
+        case 5: self = .stored(options: first)
+        case 6: self = .migrate
+        default: self = .none
+        }
+    }
+
+    private static func pack(_ first: Int8, _ second: Int8, _ third: Int8) -> UInt32 {
+        let low = UInt32(UInt8(bitPattern: first)) | UInt32(UInt8(bitPattern: second)) << 8
+        return low | UInt32(UInt8(bitPattern: third)) << 16
+    }
+}
+
 /// The arguments of one request, as `Command` reads them.
 protocol ArgumentSource: ~Copyable, ~Escapable {
     /// Calls `body` with the bytes of an argument, `index` 0 being the name.
@@ -32,8 +74,8 @@ protocol ArgumentSource: ~Copyable, ~Escapable {
     func withArgument<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result
 }
 
-/// The arguments of one request that are keys: every `step`th from `first` to `last`, and
-/// `extra` unless it is 0.
+/// The arguments of one request that are keys: every `step`th (1 or 2) from `first` to `last`,
+/// and `extra` unless it is 0.
 struct ResolvedKeys: BitwiseCopyable, Equatable {
     let first: UInt32
 
@@ -43,11 +85,12 @@ struct ResolvedKeys: BitwiseCopyable, Equatable {
     let step: UInt32
     let extra: UInt32
 
-    /// - Precondition: `0 < first <= last`, a multiple of `step` apart.
+    /// - Precondition: `0 < first <= last`, a multiple of `step` apart; `step` is 1 or 2.
     init(first: Int, last: Int, step: Int = 1, extra: Int = 0) {
         assert(first > 0)
         assert(last >= first)
-        assert((last &- first) % step == 0)
+        assert(step == 1 || step == 2)
+        assert((last &- first) & (step &- 1) == 0)
         self.first = UInt32(truncatingIfNeeded: first)
         self.last = UInt32(truncatingIfNeeded: last)
         self.step = UInt32(truncatingIfNeeded: step)
@@ -68,13 +111,11 @@ struct ResolvedKeys: BitwiseCopyable, Equatable {
     func contains(_ index: Int) -> Bool {
         if extra != 0, index == Int(extra) { return true }
         guard index >= Int(first), index <= Int(last) else { return false }
-        return step == 1 || (index &- Int(first)) % Int(step) == 0
+        return (index &- Int(first)) & (Int(step) &- 1) == 0
     }
 
-    private var rangeCount: Int {
-        let distance = last &- first
-        return Int(step == 1 ? distance : distance / step) &+ 1
-    }
+    /// A step of 1 or 2 less one is the number of bits to shift by.
+    private var rangeCount: Int { Int((last &- first) >> (step &- 1)) &+ 1 }
 }
 
 /// What looking for the keys of one request found.
@@ -94,24 +135,38 @@ enum KeyResolution: BitwiseCopyable, Equatable {
 }
 
 extension Command {
-    /// Finds the keys of a request of this command. Most commands read no argument for it.
+    /// Finds the keys of a request of this command. Most commands have a range of them, and read
+    /// no argument for it.
     ///
     /// - Parameter argumentCount: With the name, so at least 1.
     func resolveKeys<Source: ArgumentSource & ~Copyable & ~Escapable>(
         of arguments: borrowing Source, argumentCount: Int
     ) -> KeyResolution {
         assert(argumentCount > 0)
-        if case .none = keys { return .none }
+        guard let range = keyRange, accepts(argumentCount: argumentCount) else {
+            return resolveUnusualKeys(of: arguments, argumentCount)
+        }
+        let last = range.last < 0 ? argumentCount &+ range.last : range.last
+        // A range to the end must hold whole steps: MSET with a key but no value is refused.
+        guard last >= range.first, last < argumentCount,
+            (last &- range.first &+ 1) & (range.step &- 1) == 0
+        else { return .invalid(near: probableKey(argumentCount: argumentCount)) }
+        return .keys(
+            ResolvedKeys(first: range.first, last: last &- range.step &+ 1, step: range.step))
+    }
+
+    private func resolveUnusualKeys<Source: ArgumentSource & ~Copyable & ~Escapable>(
+        of arguments: borrowing Source, _ argumentCount: Int
+    ) -> KeyResolution {
+        let keys = keys
         guard accepts(argumentCount: argumentCount) else {
-            return .invalid(near: probableKey(argumentCount: argumentCount))
+            return keys == .none ? .none : .invalid(near: probableKey(argumentCount: argumentCount))
         }
         switch keys {
         case .none:
             return .none
-        case .range(let first, let last, let step):
-            return resolveRange(
-                Int(first), last < 0 ? argumentCount &+ Int(last) : Int(last), Int(step),
-                argumentCount: argumentCount)
+        case .range:
+            preconditionFailure("a range is not unusual")
         case .counted(let at, let destination):
             return resolveCounted(
                 at: Int(at), destination: Int(destination), of: arguments, argumentCount)
@@ -138,15 +193,6 @@ extension Command {
         case .migrate: index = 3
         }
         return index < argumentCount ? index : 0
-    }
-
-    private func resolveRange(
-        _ first: Int, _ last: Int, _ step: Int, argumentCount: Int
-    ) -> KeyResolution {
-        // A range to the end must hold whole steps: MSET with a key but no value is refused.
-        guard last >= first, last < argumentCount, step == 1 || (last &- first &+ 1) % step == 0
-        else { return .invalid(near: probableKey(argumentCount: argumentCount)) }
-        return .keys(ResolvedKeys(first: first, last: last &- step &+ 1, step: step))
     }
 
     private func resolveCounted<Source: ArgumentSource & ~Copyable & ~Escapable>(

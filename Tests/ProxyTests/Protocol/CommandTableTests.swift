@@ -138,8 +138,9 @@ struct CommandTableTests {
         #expect(table.find(CommandRequest("GET ENCODING")) == table.find("get"))
     }
 
-    @Test func aCommandTravelsInRegisters() {
-        #expect(MemoryLayout<Command>.size <= 16)
+    @Test func aCommandIsOneWordAndAnEntryOneCacheLine() {
+        #expect(MemoryLayout<Command>.size == 8)
+        #expect(MemoryLayout<CommandTable.Entry>.stride == 64)
     }
 
     private func expectSameAsDictionary(_ name: [UInt8]) {
