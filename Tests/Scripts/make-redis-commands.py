@@ -207,7 +207,10 @@ class Server:
         self.folder = tempfile.TemporaryDirectory()
         path = os.path.join(self.folder.name, "redis.sock")
         options = ["--port", "0", "--unixsocket", path, "--save", "", "--dir", self.folder.name]
-        self.process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        try:
+            self.process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        except OSError as error:
+            fail(2, f"{program}: {error.strerror}")
         self.socket = socket.socket(socket.AF_UNIX)
         for _ in range(100):
             try:

@@ -107,7 +107,7 @@ extension CommandTable {
 
 extension CommandTable.Entry {
     /// Whether this is the entry of a name, which is not empty: the entry of no command is.
-    fileprivate func isFound(_ name: NameWords, count: UInt16, container: UInt16) -> Bool {
+    func isFound(_ name: NameWords, count: UInt16, container: UInt16) -> Bool {
         var difference = (name.first ^ words.first) & mask.first
         difference |= (name.last ^ words.last) & mask.last
         difference |= UInt64(count ^ self.count) | UInt64(container ^ self.container)
@@ -142,7 +142,7 @@ extension CommandTable {
 
 extension NameWords {
     /// All bits but bit 5 of bytes that are letters.
-    fileprivate func comparisonMask() -> NameWords {
+    func comparisonMask() -> NameWords {
         NameWords(
             first: Self.comparisonMask(first), middle: Self.comparisonMask(middle),
             last: Self.comparisonMask(last))

@@ -138,6 +138,23 @@ struct CommandTableTests {
         #expect(table.find(CommandRequest("GET ENCODING")) == table.find("get"))
     }
 
+    /// Names that are equal as words, in the entry that a hash, by chance, may lead to.
+    @Test func anEntryIsNotFoundByAnotherLengthOrContainer() {
+        let name = Array("gtt".utf8)
+        var entry = CommandTable.Entry()
+        entry.words = name.span.nameWords()
+        entry.mask = entry.words.comparisonMask()
+        entry.count = 3
+        entry.container = 7
+        let shorter = Array("gt".utf8)
+        #expect(shorter.span.nameWords() == entry.words)
+        let words = entry.words
+        #expect(entry.isFound(words, count: 3, container: 7))
+        #expect(!entry.isFound(words, count: 2, container: 7))
+        #expect(!entry.isFound(words, count: 3, container: 6))
+        #expect(!entry.isFound(words, count: 3, container: 0))
+    }
+
     @Test func aCommandIsOneWordAndAnEntryOneCacheLine() {
         #expect(MemoryLayout<Command>.size == 8)
         #expect(MemoryLayout<CommandTable.Entry>.stride == 64)
