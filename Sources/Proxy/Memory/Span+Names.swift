@@ -60,11 +60,3 @@ extension Span<UInt8> {
         return UInt32(littleEndian: word)
     }
 }
-
-extension StaticString {
-    /// - Precondition: The string is not a single scalar written as one.
-    func withSpan<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
-        let bytes = unsafe UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount)
-        return unsafe body(bytes.span)
-    }
-}

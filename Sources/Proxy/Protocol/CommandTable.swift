@@ -37,7 +37,7 @@ struct CommandTable: ~Copyable {
     init() {
         slots = FixedArray(count: 1 << Int(Self.slotBits)) { _ in 0 }
         entries = FixedArray(count: redisCommandCount &+ 1) { _ in Entry() }
-        redisCommands.withSpan { text in
+        redisCommands.withUTF8Span { text in
             var reader = CommandRow.Reader()
             for id in 1...redisCommandCount {
                 insert(reader.next(in: text), id: UInt16(id), text: text)
@@ -77,7 +77,7 @@ extension CommandTable {
     func withName<Result>(of command: Command, _ body: (Span<UInt8>) -> Result) -> Result {
         precondition(command.isKnown)
         let start = Int(entries[Int(command.id)].nameStart)
-        return redisCommands.withSpan { text in
+        return redisCommands.withUTF8Span { text in
             var end = start
             while text[end] != UInt8(ascii: " ") { end += 1 }
             return body(text.extracting(start..<end))
