@@ -1,6 +1,14 @@
 import CLiburing
 import Glibc
 
+/// How many mbufs the kernel has at a time, per group.
+struct MbufCounts: BitwiseCopyable {
+    /// Where the kernel fills an mbuf over several receives (Linux 6.12).
+    let incremental: UInt32
+    /// Where each receive takes an mbuf of its own.
+    let plain: UInt32
+}
+
 /// Mbufs that the kernel may fill: one group of provided buffers, and which mbuf stands behind
 /// each of its identifiers.
 @safe
@@ -21,9 +29,14 @@ struct BufferRing: BitwiseCopyable {
     private(set) var vacantCount: UInt32
     private var addedCount: Int32 = 0
 
-    init(_ ring: UnsafeMutablePointer<io_uring>, group: UInt16, count: UInt32) {
-        precondition(count.nonzeroBitCount == 1 && count <= 32768)
-        self.count = count
+    /// - Parameter counts: Of buffers, powers of two. Where one buffer takes several receives, few
+    ///   are enough, and few stay in the cache.
+    init(
+        _ ring: UnsafeMutablePointer<io_uring>, group: UInt16, counts: MbufCounts
+    ) {
+        precondition(counts.plain.nonzeroBitCount == 1 && counts.plain <= 32768)
+        precondition(counts.incremental.nonzeroBitCount == 1 && counts.incremental <= counts.plain)
+        var count = counts.plain
         let size = Int(count) * MemoryLayout<io_uring_buf>.stride
         let memory = unsafe mmap(
             nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
@@ -31,26 +44,30 @@ struct BufferRing: BitwiseCopyable {
             fatalError("out of memory for a buffer ring")
         }
         unsafe entries = memory.bindMemory(to: io_uring_buf_ring.self, capacity: 1)
-        unsafe mbufs = .allocate(capacity: Int(count))
-        unsafe filled = .allocate(capacity: Int(count))
-        unsafe vacant = .allocate(capacity: Int(count))
-        vacantCount = count
-        for identifier in 0..<Int(count) {
-            unsafe vacant[identifier] = UInt16(Int(count) - 1 - identifier)
-        }
         unsafe io_uring_buf_ring_init(entries)
         var registration = io_uring_buf_reg()
         registration.ring_addr = UInt64(UInt(bitPattern: memory))
-        registration.ring_entries = count
+        registration.ring_entries = counts.incremental
         registration.bgid = group
         // The place of the flags, which liburing 2.3 does not name.
         registration.pad = Self.incrementalFlag
         var status = unsafe io_uring_register_buf_ring(ring, &registration, 0)
-        if status == -EINVAL {
+        if status == 0 {
+            count = counts.incremental
+        } else if status == -EINVAL {
+            registration.ring_entries = counts.plain
             registration.pad = 0
             status = unsafe io_uring_register_buf_ring(ring, &registration, 0)
         }
         self.status = status
+        self.count = count
+        vacantCount = count
+        unsafe mbufs = .allocate(capacity: Int(count))
+        unsafe filled = .allocate(capacity: Int(count))
+        unsafe vacant = .allocate(capacity: Int(count))
+        for identifier in 0..<Int(count) {
+            unsafe vacant[identifier] = UInt16(Int(count) - 1 - identifier)
+        }
     }
 
     /// Queues an mbuf for the kernel, which sees it after `publish`.

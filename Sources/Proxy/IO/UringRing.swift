@@ -24,8 +24,8 @@ struct UringRing: ~Copyable {
 
     /// - Parameters:
     ///   - entries: How many operations can be queued between two submissions.
-    ///   - bufferCount: Provided mbufs per group, a power of two.
-    static func make(entries: UInt32, bufferCount: UInt32) throws(SetupError) -> UringRing {
+    ///   - bufferCounts: Provided mbufs per group, powers of two.
+    static func make(entries: UInt32, bufferCounts: MbufCounts) throws(SetupError) -> UringRing {
         let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         let status = unsafe Self.setUp(ring, entries: entries)
@@ -34,18 +34,18 @@ struct UringRing: ~Copyable {
             throw SetupError(errno: -status)
         }
         unsafe io_uring_register_ring_fd(ring)
-        let made = unsafe UringRing(ring, entries: entries, bufferCount: bufferCount)
+        let made = unsafe UringRing(ring, entries: entries, bufferCounts: bufferCounts)
         for group in MbufGroup.allCases where made.groups[group.rawValue].status != 0 {
             throw SetupError(errno: -made.groups[group.rawValue].status)
         }
         return made
     }
 
-    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCount: UInt32) {
+    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts) {
         unsafe self.ring = ring
         scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in
-            unsafe BufferRing(ring, group: UInt16(group), count: bufferCount)
+            unsafe BufferRing(ring, group: UInt16(group), counts: bufferCounts)
         }
     }
 

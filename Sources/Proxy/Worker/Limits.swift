@@ -8,20 +8,19 @@ package struct WorkerLimits: Sendable {
     package var mbufSoftMax: UInt32
     /// Mbufs in use from which on the client that holds most is closed.
     package var mbufHardMax: UInt32
-    /// Provided mbufs per group, a power of two.
-    package var providedMbufs: UInt32
+    /// Mbufs that the kernel has at a time, per group.
+    let providedMbufs = MbufCounts(incremental: 64, plain: 512)
 
     package init(clientMax: UInt32, memoryMax: Int = 512 << 20) {
         self.clientMax = clientMax
         requestMax = 4 << 20
         mbufHardMax = UInt32(memoryMax / Mbuf.size)
         mbufSoftMax = mbufHardMax / 4 * 3
-        providedMbufs = 256
     }
 
     /// More than the hard limit, by what one turn can add to it: everything that was provided may
     /// arrive at once, and be answered with errors longer than itself.
     var mbufReserve: UInt32 {
-        mbufHardMax * 2 + providedMbufs * 64
+        mbufHardMax * 2 + providedMbufs.plain * 64
     }
 }

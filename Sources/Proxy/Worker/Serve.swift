@@ -48,7 +48,7 @@ package func serve(
         memoryMax: options.memoryMax)
     let status = Thread.start {
         do throws(UringRing.SetupError) {
-            let ring = try UringRing.make(entries: 1024, bufferCount: limits.providedMbufs)
+            let ring = try UringRing.make(entries: 1024, bufferCounts: limits.providedMbufs)
             started.send(0)
             var worker = Worker(
                 ring: ring, configuration: configuration, listeners: listeners, limits: limits,
