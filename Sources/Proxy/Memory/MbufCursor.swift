@@ -1,3 +1,5 @@
+import Glibc
+
 /// A place in a message, which may lie in one slice or in a chain. Reading moves it on.
 ///
 /// It is a view: the message and its pool must outlive it.
@@ -75,26 +77,26 @@ extension MbufCursor {
             slice = slice.dropFirst(count)
             return result
         }
-        return withCopiedBytes(count, body)
+        let copy = unsafe copyOf(count)
+        let result = unsafe body(UnsafeBufferPointer(start: copy, count: count).span)
+        unsafe free(copy)
+        return result
     }
 
+    /// The caller frees it.
     @inline(never)
-    private mutating func withCopiedBytes<Result>(
-        _ count: Int, _ body: (Span<UInt8>) -> Result
-    ) -> Result {
-        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { memory in
-            var copied = 0
-            while copied < count, settle() {
-                let part = min(count &- copied, slice.count)
-                for offset in 0..<part {
-                    unsafe memory[copied &+ offset] = start[offset]
-                }
-                slice = slice.dropFirst(part)
-                copied &+= part
-            }
-            precondition(copied == count)
-            return unsafe body(UnsafeBufferPointer(memory).span)
+    private mutating func copyOf(_ count: Int) -> UnsafeMutablePointer<UInt8> {
+        guard let memory = unsafe malloc(count) else { fatalError("out of memory") }
+        let copy = unsafe memory.bindMemory(to: UInt8.self, capacity: count)
+        var copied = 0
+        while copied < count, settle() {
+            let part = min(count &- copied, slice.count)
+            unsafe (copy + copied).update(from: start, count: part)
+            slice = slice.dropFirst(part)
+            copied &+= part
         }
+        precondition(copied == count)
+        return unsafe copy
     }
 
     private var start: UnsafePointer<UInt8> {

@@ -69,35 +69,37 @@ struct Gathering: ~Copyable {
 }
 
 /// A request that has just arrived as a whole, before anybody has read it.
-struct Arrival: ~Copyable {
-    /// All of it, if it lies in one slice, which the caller keeps alive.
-    let slice: MbufSlice
-    /// All of it, if it does not; else empty.
-    var chain: MbufChain
+///
+/// Its bytes lie in one slice, which is part of a mbuf just received, or in a chain that travels
+/// beside this value, as it has an owner.
+struct Arrival: BitwiseCopyable {
+    /// The start of the request.
+    let start: MbufCursor
+    let isContiguous: Bool
     let byteCount: Int
     let argumentCount: Int
     let name: RESPRequestParser.Argument
     /// The argument after the name; empty if there is none.
     let first: RESPRequestParser.Argument
 
-    init(slice: MbufSlice, chain: consuming MbufChain, parser: borrowing RESPRequestParser) {
-        self.slice = slice
+    /// - Parameters:
+    ///   - slice: All of the request, unless `chain` is.
+    ///   - chain: All of the request, or empty.
+    init(
+        slice: MbufSlice, chain: borrowing MbufChain, parser: borrowing RESPRequestParser,
+        mbufs: borrowing MbufPool
+    ) {
+        isContiguous = chain.isEmpty
+        start = chain.isEmpty ? mbufs.cursor(of: slice) : mbufs.cursor(of: chain)
         byteCount = chain.isEmpty ? slice.count : chain.byteCount
-        self.chain = chain
         argumentCount = Int(parser.argumentCount)
         name = parser.name
         first = parser.first
     }
 
-    var isContiguous: Bool { chain.isEmpty }
-
     /// The bytes of an argument of a contiguous request.
     func slice(of argument: RESPRequestParser.Argument) -> MbufSlice {
-        slice.range(argument.start, argument.start &+ argument.count)
-    }
-
-    /// The start of the request.
-    func cursor(in mbufs: borrowing MbufPool) -> MbufCursor {
-        chain.isEmpty ? mbufs.cursor(of: slice) : mbufs.cursor(of: chain)
+        assert(isContiguous)
+        return start.slice.range(argument.start, argument.start &+ argument.count)
     }
 }

@@ -13,7 +13,13 @@ struct Pool: ~Copyable {
     let timeout: UInt64
     /// The server of twemproxy's key `placeholder`, for commands that have no key.
     var placeholderServer: Int
+    /// What clients must send with AUTH, if `needsPassword`.
+    let password: FixedBytes
     let needsPassword: Bool
+    /// What a new server connection is sent first, one request each.
+    let greetings: FixedArray<FixedBytes>
+    let database: Int
+    let clientMax: UInt32
     var clientCount: UInt32 = 0
     var isAcceptPaused = false
 
@@ -29,6 +35,12 @@ struct Pool: ~Copyable {
         random = SplitMix64(state: seed)
         timeout = configuration.timeout.map(\.nanoseconds) ?? .max
         needsPassword = configuration.redisAuth != nil
+        password = FixedBytes(configuration.redisAuth ?? "")
+        let greetings = configuration.greetings
+        self.greetings = FixedArray(count: greetings.count) { FixedBytes(greetings[$0]) }
+        database = Int(configuration.redisDatabase)
+        let clientMax = configuration.clientConnections
+        self.clientMax = clientMax > 0 ? UInt32(clientMax) : .max
         placeholderServer = Self.placeholderServer(of: topology)
     }
 
@@ -36,6 +48,22 @@ struct Pool: ~Copyable {
         var random = SplitMix64(state: 0)
         let key = Array("placeholder".utf8)
         return topology.server(for: key.span, random: &random)
+    }
+}
+
+extension PoolConfiguration {
+    /// AUTH strictly before SELECT, which a server that wants a password would refuse.
+    fileprivate var greetings: [String] {
+        var greetings: [String] = []
+        if let redisAuth {
+            let count = redisAuth.utf8.count
+            greetings.append("*2\r\n$4\r\nAUTH\r\n$\(count)\r\n\(redisAuth)\r\n")
+        }
+        if redisDatabase > 0 {
+            let digits = String(redisDatabase)
+            greetings.append("*2\r\n$6\r\nSELECT\r\n$\(digits.utf8.count)\r\n\(digits)\r\n")
+        }
+        return greetings
     }
 }
 

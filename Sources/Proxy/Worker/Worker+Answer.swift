@@ -4,7 +4,7 @@ import Config
 
 extension Worker where IO: ~Copyable {
     mutating func answer(
-        _ arrival: inout Arrival, _ command: Command, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, from client: Handle<ClientConnection>
     ) {
         let count = arrival.argumentCount
         switch command.id {
@@ -26,10 +26,10 @@ extension Worker where IO: ~Copyable {
 
     /// Answers with the argument after the name.
     private mutating func replyFirst(
-        of arrival: borrowing Arrival, to client: Handle<ClientConnection>
+        of arrival: Arrival, to client: Handle<ClientConnection>
     ) {
         var bytes = MbufChain()
-        var cursor = arrival.cursor(in: mbufs)
+        var cursor = arrival.start
         cursor.skip(arrival.first.start)
         mbufs.append("$", to: &bytes)
         mbufs.append(decimal: arrival.first.count, to: &bytes)
@@ -40,10 +40,10 @@ extension Worker where IO: ~Copyable {
 
     /// Server connections are shared, so there is one database: that of the pool.
     private mutating func answerSelect(
-        _ arrival: borrowing Arrival, from client: Handle<ClientConnection>
+        _ arrival: Arrival, from client: Handle<ClientConnection>
     ) {
-        let database = Int(pools[Int(clients[client].pool)].configuration.redisDatabase)
-        var cursor = arrival.cursor(in: mbufs)
+        let database = pools[Int(clients[client].pool)].database
+        var cursor = arrival.start
         cursor.skip(arrival.first.start)
         let wanted = cursor.withBytes(arrival.first.count) { $0.decimalNumber() }
         if wanted == nil {
@@ -57,18 +57,21 @@ extension Worker where IO: ~Copyable {
 
     /// Checks the password of the pool. A wrong one takes back an authentication.
     private mutating func answerAuth(
-        _ arrival: borrowing Arrival, from client: Handle<ClientConnection>
+        _ arrival: Arrival, from client: Handle<ClientConnection>
     ) {
-        guard let password = pools[Int(clients[client].pool)].configuration.redisAuth else {
+        let pool = Int(clients[client].pool)
+        guard pools[pool].needsPassword else {
             return reply("-ERR Client sent AUTH, but no password is set\r\n", to: client)
         }
-        var walker = ArgumentWalker(start: arrival.cursor(in: mbufs))
+        var walker = ArgumentWalker(start: arrival.start)
         walker.skip(walker.nextHeader())
         var isRight = true
         if arrival.argumentCount == 3 {
-            isRight = walker.withBytes(walker.nextHeader()) { $0.equals("default".utf8) }
+            isRight = walker.withBytes(walker.nextHeader()) { $0.isEqual(to: "default") }
         }
-        isRight = walker.withBytes(walker.nextHeader()) { $0.equals(password.utf8) } && isRight
+        isRight = walker.withBytes(walker.nextHeader()) { given in
+            pools[pool].password.withSpan { given.isEqual(to: $0) } && isRight
+        }
         clients[client].isAuthenticated = isRight
         if isRight {
             reply("+OK\r\n", to: client)
@@ -80,7 +83,7 @@ extension Worker where IO: ~Copyable {
     // MARK: Refusals
 
     mutating func refuse(
-        _ arrival: borrowing Arrival, _ command: Command, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ command: Command, from client: Handle<ClientConnection>
     ) {
         if command.flags.contains(.unknownSubcommand) {
             return replyUnknownSubcommand(arrival, to: client)
@@ -88,7 +91,7 @@ extension Worker where IO: ~Copyable {
         // Redis' words, which clients look for, and its limits: 128 bytes of the name and of the
         // arguments (server.c, commandCheckExistence).
         var bytes = MbufChain()
-        var walker = ArgumentWalker(start: arrival.cursor(in: mbufs))
+        var walker = ArgumentWalker(start: arrival.start)
         mbufs.append("-ERR unknown command '", to: &bytes)
         appendPrintable(&walker, to: &bytes, max: 128)
         mbufs.append("', with args beginning with: ", to: &bytes)
@@ -105,10 +108,10 @@ extension Worker where IO: ~Copyable {
     }
 
     private mutating func replyUnknownSubcommand(
-        _ arrival: borrowing Arrival, to client: Handle<ClientConnection>
+        _ arrival: Arrival, to client: Handle<ClientConnection>
     ) {
         var bytes = MbufChain()
-        var walker = ArgumentWalker(start: arrival.cursor(in: mbufs))
+        var walker = ArgumentWalker(start: arrival.start)
         walker.skip(walker.nextHeader())
         mbufs.append("-ERR unknown subcommand '", to: &bytes)
         appendPrintable(&walker, to: &bytes, max: 128)
@@ -169,8 +172,8 @@ extension Worker where IO: ~Copyable {
 
 extension Worker where IO: ~Copyable {
     /// A line of words becomes a request of as many arguments, and then goes its way.
-    mutating func dispatchInline(_ line: inout Arrival, from client: Handle<ClientConnection>) {
-        var cursor = line.cursor(in: mbufs)
+    mutating func dispatchInline(_ line: Arrival, from client: Handle<ClientConnection>) {
+        var cursor = line.start
         var arguments = MbufChain()
         var count = 0
         let isBalanced = cursor.withBytes(line.byteCount) { bytes in
@@ -211,8 +214,8 @@ extension Worker where IO: ~Copyable {
             return parser.parse(bytes, from: &position)
         }
         let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
-        var arrival = Arrival(slice: unused, chain: chain, parser: parser)
-        dispatch(&arrival, from: client)
-        mbufs.release(&arrival.chain)
+        let arrival = Arrival(slice: unused, chain: chain, parser: parser, mbufs: mbufs)
+        dispatch(arrival, &chain, from: client)
+        mbufs.release(&chain)
     }
 }

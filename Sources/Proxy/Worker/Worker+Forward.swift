@@ -5,7 +5,7 @@ import Config
 extension Worker where IO: ~Copyable {
     /// Sends a whole request to one server, as it came.
     mutating func forward(
-        _ arrival: inout Arrival, to server: Int, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int, from client: Handle<ClientConnection>
     ) {
         let request = requests.insert(Request(.single, client: client))
         push(request, of: client)
@@ -16,20 +16,20 @@ extension Worker where IO: ~Copyable {
         case .success(let connection):
             enqueue(request, on: connection, byteCount: arrival.byteCount)
             if arrival.isContiguous {
-                mbufs.append(arrival.slice, to: &connections[connection].outgoing)
+                mbufs.append(arrival.start.slice, to: &connections[connection].outgoing)
             } else {
-                mbufs.append(moving: &arrival.chain, to: &connections[connection].outgoing)
+                mbufs.append(moving: &chain, to: &connections[connection].outgoing)
             }
         }
     }
 
     /// The same, for a request that might have been split: its reply must be of the right kind.
     mutating func forward(
-        _ arrival: inout Arrival, to server: Int, from client: Handle<ClientConnection>,
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int, from client: Handle<ClientConnection>,
         expecting split: Command.Split
     ) {
         // Nothing stands behind it in the queue yet, so it is the client's last request.
-        forward(&arrival, to: server, from: client)
+        forward(arrival, &chain, to: server, from: client)
         let request = clients[client].lastRequest
         guard clients[client].requestCount > 0, requests.contains(request) else { return }
         requests[request].expectedKind =

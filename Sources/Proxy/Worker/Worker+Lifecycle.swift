@@ -37,8 +37,7 @@ extension Worker where IO: ~Copyable {
                 socket: socket, pool: pool, isAuthenticated: !pools[pool].needsPassword))
         pools[pool].clientCount &+= 1
         touch(client)
-        let limit = pools[pool].configuration.clientConnections
-        if limit > 0, pools[pool].clientCount > UInt32(limit) {
+        if pools[pool].clientCount > pools[pool].clientMax {
             reply("-ERR max number of clients reached\r\n", to: client)
             clients[client].drain()
         }
@@ -98,7 +97,7 @@ extension Worker where IO: ~Copyable {
                 ServerConnection(socket: socket, pool: pool, server: server))
             pools[pool].servers[server].didOpen(connection)
             ring.connect(socket, to: address, token: Token(.serverConnect, connection))
-            greet(on: connection, pools[pool].configuration)
+            greet(on: connection, in: pool)
             return .success(connection)
         }
     }
@@ -110,32 +109,16 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Queues what must come before any client's request: AUTH, then SELECT.
-    private mutating func greet(
-        on connection: Handle<ServerConnection>, _ configuration: PoolConfiguration
-    ) {
-        if let password = configuration.redisAuth {
-            greet(on: connection, "*2\r\n$4\r\nAUTH\r\n$", password)
+    private mutating func greet(on connection: Handle<ServerConnection>, in pool: Int) {
+        for greeting in 0..<pools[pool].greetings.count {
+            pools[pool].greetings[greeting].withSpan { bytes in
+                mbufs.append(bytes, to: &connections[connection].greeting)
+            }
+            let request = requests.insert(Request(.greeting, client: .none))
+            let byteCount = pools[pool].greetings[greeting].count
+            enqueue(request, on: connection, byteCount: byteCount)
+            connections[connection].didAddGreeting()
         }
-        if configuration.redisDatabase > 0 {
-            greet(
-                on: connection, "*2\r\n$6\r\nSELECT\r\n$", String(configuration.redisDatabase))
-        }
-    }
-
-    private mutating func greet(
-        on connection: Handle<ServerConnection>, _ head: StaticString, _ argument: String
-    ) {
-        let bytes = Array(argument.utf8)
-        let before = connections[connection].greeting.byteCount
-        mbufs.append(head, to: &connections[connection].greeting)
-        mbufs.append(decimal: bytes.count, to: &connections[connection].greeting)
-        mbufs.append("\r\n", to: &connections[connection].greeting)
-        mbufs.append(bytes.span, to: &connections[connection].greeting)
-        mbufs.append("\r\n", to: &connections[connection].greeting)
-        let request = requests.insert(Request(.greeting, client: .none))
-        let byteCount = connections[connection].greeting.byteCount &- before
-        enqueue(request, on: connection, byteCount: byteCount)
-        connections[connection].didAddGreeting()
     }
 
     mutating func didConnect(_ completion: Completion, _ connection: Handle<ServerConnection>) {

@@ -19,13 +19,14 @@ extension Worker where IO: ~Copyable {
                 mbufs.append(consumed, to: &clients[client].partial)
                 return
             case .request:
-                var arrival = takeArrival(consumed, from: client)
-                dispatch(&arrival, from: client)
-                mbufs.release(&arrival.chain)
+                var chain = takeChain(endingWith: consumed, from: client)
+                let arrival = arrival(consumed, chain, from: client)
+                dispatch(arrival, &chain, from: client)
+                mbufs.release(&chain)
             case .inline:
-                var arrival = takeArrival(consumed, from: client)
-                dispatchInline(&arrival, from: client)
-                mbufs.release(&arrival.chain)
+                var chain = takeChain(endingWith: consumed, from: client)
+                dispatchInline(arrival(consumed, chain, from: client), from: client)
+                mbufs.release(&chain)
             case .empty:
                 mbufs.release(&clients[client].partial)
             case .violation(let violation):
@@ -45,16 +46,20 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    /// The request that ends with `slice`.
-    private mutating func takeArrival(
-        _ slice: MbufSlice, from client: Handle<ClientConnection>
+    /// All of the request that ends with a slice; empty if that slice is all of it.
+    private mutating func takeChain(
+        endingWith slice: MbufSlice, from client: Handle<ClientConnection>
+    ) -> MbufChain {
+        guard !clients[client].partial.isEmpty else { return MbufChain() }
+        var chain = clients[client].partial.take()
+        mbufs.append(slice, to: &chain)
+        return chain
+    }
+
+    private func arrival(
+        _ slice: MbufSlice, _ chain: borrowing MbufChain, from client: Handle<ClientConnection>
     ) -> Arrival {
-        var chain = MbufChain()
-        if !clients[client].partial.isEmpty {
-            chain = clients[client].partial.take()
-            mbufs.append(slice, to: &chain)
-        }
-        return Arrival(slice: slice, chain: chain, parser: clients[client].parser)
+        Arrival(slice: slice, chain: chain, parser: clients[client].parser, mbufs: mbufs)
     }
 
     /// Finds the replies in a slice and gives each to the request it belongs to.

@@ -21,7 +21,7 @@ extension CommandTable {
 
 extension Worker where IO: ~Copyable {
     /// Sends a request on its way to its servers, or answers it.
-    mutating func dispatch(_ arrival: inout Arrival, from client: Handle<ClientConnection>) {
+    mutating func dispatch(_ arrival: Arrival, _ chain: inout MbufChain, from client: Handle<ClientConnection>) {
         let command = findCommand(of: arrival)
         guard clients[client].isAuthenticated || command.id == local.auth
             || command.id == local.quit
@@ -29,36 +29,36 @@ extension Worker where IO: ~Copyable {
         switch command.handling {
         case .forward:
             if case .range(first: 1, last: 1, step: _) = command.keys, arrival.argumentCount > 1 {
-                forward(&arrival, to: server(ofFirst: arrival, client), from: client)
+                forward(arrival, &chain, to: server(ofFirst: arrival, client), from: client)
             } else {
-                route(&arrival, command, from: client)
+                route(arrival, &chain, command, from: client)
             }
         case .placeholder:
-            forward(&arrival, to: placeholderServer(of: client), from: client)
+            forward(arrival, &chain, to: placeholderServer(of: client), from: client)
         case .local:
-            answer(&arrival, command, from: client)
+            answer(arrival, &chain, command, from: client)
         case .refused:
             refuse(arrival, command, from: client)
         }
     }
 
-    private func findCommand(of arrival: borrowing Arrival) -> Command {
+    private func findCommand(of arrival: Arrival) -> Command {
         let command: Command
         if arrival.isContiguous {
             command = mbufs.withBytes(of: arrival.slice(of: arrival.name)) { commands.find($0) }
         } else {
-            var cursor = arrival.cursor(in: mbufs)
+            var cursor = arrival.start
             cursor.skip(arrival.name.start)
             command = cursor.withBytes(arrival.name.count) { commands.find($0) }
         }
         guard command.flags.contains(.container), arrival.argumentCount > 1 else { return command }
-        var cursor = arrival.cursor(in: mbufs)
+        var cursor = arrival.start
         cursor.skip(arrival.first.start)
         return cursor.withBytes(arrival.first.count) { commands.find($0, in: command) }
     }
 
     private func server(
-        ofFirst arrival: borrowing Arrival, _ client: Handle<ClientConnection>
+        ofFirst arrival: Arrival, _ client: Handle<ClientConnection>
     ) -> Int {
         let pool = Int(clients[client].pool)
         guard !arrival.isContiguous else {
@@ -66,7 +66,7 @@ extension Worker where IO: ~Copyable {
                 pools[pool].topology.server(for: key, random: &pools[pool].random)
             }
         }
-        var cursor = arrival.cursor(in: mbufs)
+        var cursor = arrival.start
         cursor.skip(arrival.first.start)
         return cursor.withBytes(arrival.first.count) { key in
             pools[pool].topology.server(for: key, random: &pools[pool].random)
@@ -79,50 +79,50 @@ extension Worker where IO: ~Copyable {
 
     /// Routes what has not just one key in the usual place.
     private mutating func route(
-        _ arrival: inout Arrival, _ command: Command, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, from client: Handle<ClientConnection>
     ) {
-        let reader = ArgumentReader(start: arrival.cursor(in: mbufs), place: argumentPlace)
+        let reader = ArgumentReader(start: arrival.start, place: argumentPlace)
         switch command.resolveKeys(of: reader, argumentCount: arrival.argumentCount) {
         case .none:
-            forward(&arrival, to: placeholderServer(of: client), from: client)
+            forward(arrival, &chain, to: placeholderServer(of: client), from: client)
         case .invalid(near: 0) where !command.accepts(argumentCount: arrival.argumentCount):
             replyWrongArity(command, to: client)
         case .invalid(near: 0):
-            forward(&arrival, to: placeholderServer(of: client), from: client)
+            forward(arrival, &chain, to: placeholderServer(of: client), from: client)
         case .invalid(let near):
             let key = ResolvedKeys(first: near, last: near)
             let server = findServers(of: key, in: arrival, client).first
-            forward(&arrival, to: server, from: client)
+            forward(arrival, &chain, to: server, from: client)
         case .blocking:
             reply("-ERR BLOCK is not supported on shared connections\r\n", to: client)
         case .keys(let keys):
-            route(&arrival, command, keys, from: client)
+            route(arrival, &chain, command, keys, from: client)
         }
     }
 
     private mutating func route(
-        _ arrival: inout Arrival, _ command: Command, _ keys: ResolvedKeys,
+        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, _ keys: ResolvedKeys,
         from client: Handle<ClientConnection>
     ) {
         let pool = Int(clients[client].pool)
         if pools[pool].servers.count == 1 {
-            return forward(&arrival, to: 0, from: client, expecting: command.split)
+            return forward(arrival, &chain, to: 0, from: client, expecting: command.split)
         }
         var servers = MbufChain()
         let found = findServers(of: keys, in: arrival, client, into: &servers)
         if found.areEqual {
-            forward(&arrival, to: found.first, from: client, expecting: command.split)
+            forward(arrival, &chain, to: found.first, from: client, expecting: command.split)
         } else if command.split == .none {
             reply("-CROSSSLOT Keys in request don't hash to the same slot\r\n", to: client)
         } else {
-            split(&arrival, command, keys, servers: servers.take(), from: client)
+            split(arrival, &chain, command, keys, servers: servers.take(), from: client)
         }
         mbufs.release(&servers)
     }
 
     /// Finds the server of the first key, and whether that of all others is the same.
     private mutating func findServers(
-        of keys: ResolvedKeys, in arrival: borrowing Arrival, _ client: Handle<ClientConnection>
+        of keys: ResolvedKeys, in arrival: Arrival, _ client: Handle<ClientConnection>
     ) -> (first: Int, areEqual: Bool) {
         var servers = MbufChain()
         let found = findServers(of: keys, in: arrival, client, into: &servers)
@@ -132,11 +132,11 @@ extension Worker where IO: ~Copyable {
 
     /// - Parameter servers: Gets the index of each key's server, in two bytes, the lower first.
     private mutating func findServers(
-        of keys: ResolvedKeys, in arrival: borrowing Arrival, _ client: Handle<ClientConnection>,
+        of keys: ResolvedKeys, in arrival: Arrival, _ client: Handle<ClientConnection>,
         into servers: inout MbufChain
     ) -> (first: Int, areEqual: Bool) {
         let pool = Int(clients[client].pool)
-        var walker = ArgumentWalker(start: arrival.cursor(in: mbufs))
+        var walker = ArgumentWalker(start: arrival.start)
         var first = -1
         var areEqual = true
         var index = 0

@@ -4,7 +4,7 @@
 extension Worker where IO: ~Copyable {
     /// - Parameter servers: Per key the index of its server, in two bytes, the lower first.
     mutating func split(
-        _ arrival: inout Arrival, _ command: Command, _ keys: ResolvedKeys,
+        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, _ keys: ResolvedKeys,
         servers: consuming MbufChain, from client: Handle<ClientConnection>
     ) {
         let whole = requests.insert(Request(.split, client: client))
@@ -74,11 +74,11 @@ extension Worker where IO: ~Copyable {
 
     /// Gives each key, with its value if it has one, to the fragment of its server.
     private mutating func distribute(
-        _ arrival: borrowing Arrival, _ keys: ResolvedKeys, _ split: Command.Split,
+        _ arrival: Arrival, _ keys: ResolvedKeys, _ split: Command.Split,
         _ places: MbufCursor
     ) {
         var places = places
-        var walker = ArgumentWalker(start: arrival.cursor(in: mbufs))
+        var walker = ArgumentWalker(start: arrival.start)
         walker.skip(walker.nextHeader())
         var left = keys.count
         while left > 0, let server = places.nextServer() {
