@@ -35,7 +35,7 @@ enum SignalAction {
 ///
 /// The first SIGINT or SIGTERM lets the proxy finish; the second does not wait for it.
 func obey(
-    _ signals: borrowing SignalQueue, log: Log, stop: borrowing Event, ended: borrowing Event
+    _ signals: borrowing SignalQueue, log: Log, stop: Event, ended: Event
 ) -> Int32 {
     var isStopping = false
     while let signal = signals.next(or: ended) {

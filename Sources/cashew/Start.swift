@@ -5,8 +5,7 @@ import Proxy
 ///
 /// The thread ends when `stop` happens. When it has ended, for whatever reason, `ended` happens.
 func startProxy(
-    _ configuration: Configuration, options: Options, log: Log, stop: borrowing Event,
-    ended: borrowing Event
+    _ configuration: Configuration, options: Options, log: Log, stop: Event, ended: Event
 ) throws(ServeError) {
     try serve(
         configuration, options: ServeOptions(), stop: stop.descriptor, ended: ended.descriptor)

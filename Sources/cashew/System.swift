@@ -232,7 +232,7 @@ struct SignalQueue: ~Copyable {
     }
 
     /// Waits for the next signal, or for `event`: then nil.
-    func next(or event: borrowing Event) -> Int32? {
+    func next(or event: Event) -> Int32? {
         var waiting = [
             pollfd(fd: event.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
@@ -252,8 +252,9 @@ struct SignalQueue: ~Copyable {
     deinit { close(descriptor) }
 }
 
-/// Something that happens once, and can be waited for with a descriptor (eventfd).
-struct Event: ~Copyable, Sendable {
+/// Something that happens once, and can be waited for with a descriptor (eventfd), by any
+/// thread and in a ring. Lives as long as the process.
+struct Event: Sendable {
     /// Readable once it has happened. Never read, so that everyone who waits sees it.
     let descriptor: Int32
 
@@ -266,6 +267,4 @@ struct Event: ~Copyable, Sendable {
         var one: UInt64 = 1
         unsafe write(descriptor, &one, MemoryLayout<UInt64>.size)
     }
-
-    deinit { close(descriptor) }
 }
