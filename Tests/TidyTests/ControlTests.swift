@@ -15,6 +15,7 @@ import Testing
     @Test(arguments: [
         "let router: Router", "func f(_ router: borrowing Router) {}", "extension Router {}",
         "let text = \"\\(Router.self)\"", "let points: [Router.Point]",
+        "let routers: Slab<Router>", "let pair: Pair<Handle<Int>, Router>",
     ])
     func upwardUseIsFound(text: String) {
         let low = swift("Sources/Proxy/Memory/Low.swift", "// one\n\(text)\n")
@@ -29,6 +30,7 @@ import Testing
         "// Router decides", "/// ``Router``", "/* Router */", "let text = \"Router\"",
         "let text = #\"\\(Router)\"#", "let point: Point", "let step: Step", "let value = .Router",
         "struct Router {}\nlet router: Router", "let RouterCount = 1",
+        "let router: Handle<Router>", "func f(_ routers: FixedArray<Handle<Router>>) {}",
     ])
     func whatIsNoUpwardUseIsLeftAlone(text: String) {
         let low = swift("Sources/Proxy/Memory/Low.swift", text + "\n")

@@ -2,8 +2,9 @@
 enum LayerRules {
     /// The folders of the hot module. Each may use only itself and those before it.
     ///
-    /// One module cannot have private imports, so this is checked by the names of types. Free
-    /// functions, and members reached through inference, go unseen.
+    /// One module cannot have private imports, so this is checked by the names of types. A
+    /// handle may name what it refers to, wherever that is. Free functions, and members reached
+    /// through inference, go unseen.
     static let layers = [
         "Memory", "IO", "Hashing", "Protocol", "Message", "Routing", "Stats", "Connection",
         "Worker",
@@ -37,7 +38,8 @@ enum LayerRules {
         return codes.flatMap { file, code -> [Finding] in
             let own = code.declaredTypes
             return code.words.compactMap { word -> Finding? in
-                guard !word.isMember, !own.contains(word.text), let home = home[word.text],
+                guard !word.isMember, !word.isReferredTo, !own.contains(word.text),
+                    let home = home[word.text],
                     let here = layer(of: file), home > here
                 else { return nil }
                 return Finding(

@@ -17,9 +17,13 @@ struct SwiftCode {
         let line: Int
         /// A dot comes before: a member, which says nothing of types at the top.
         let isMember: Bool
+        /// The argument of `Handle<…>`, which is a number: it says whose number it is, and
+        /// depends on nothing of the type.
+        let isReferredTo: Bool
     }
 
     var words: [Word] {
+        let handle = Array("Handle<".utf8)
         var words: [Word] = []
         var line = 1
         var index = 0
@@ -32,7 +36,9 @@ struct SwiftCode {
             let end = bytes[index...].firstIndex { !isIdentifier($0) } ?? bytes.count
             let isMember = index > 0 && bytes[index - 1] == UInt8(ascii: ".")
             let text = String(decoding: bytes[index..<end], as: UTF8.self)
-            words.append(Word(text: text, line: line, isMember: isMember))
+            let isReferredTo = bytes[..<index].suffix(handle.count).elementsEqual(handle)
+            words.append(
+                Word(text: text, line: line, isMember: isMember, isReferredTo: isReferredTo))
             index = end
         }
         return words
