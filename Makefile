@@ -56,7 +56,8 @@ audit: build
 	@Tests/codegen-audit.sh
 
 black-box-tests: build
-	CASHEW=$(RELEASE) $(PYTEST) Tests
+	Tests/Scripts/make-redis-commands.py --check
+	CASHEW=$(RELEASE) $(PYTEST) -p no:cacheprovider -q Tests
 
 simulation:
 	$(SWIFT) test $(OPTIMIZED) --filter Simulation
