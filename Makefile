@@ -56,7 +56,7 @@ audit: build
 	@Tests/codegen-audit.sh
 
 black-box-tests: build
-	Tests/Scripts/make-redis-commands.py --check
+	python3 Tests/Scripts/make-redis-commands.py --check
 	CASHEW=$(RELEASE) $(PYTEST) -p no:cacheprovider -q Tests
 
 simulation:
