@@ -5,10 +5,6 @@ SWIFT_SOURCES := Package.swift Sources Tests
 PYTEST := .build/venv/bin/pytest
 RELEASE := .build/release/cashew
 
-# Optimized, and with assertions: a build of its own, beside the other two.
-OPTIMIZED := -c release -Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug \
-	--scratch-path .build/optimized
-
 .DEFAULT_GOAL := help
 .PHONY: help run test build check bench format clean setup setup-run \
 	lint debug-tests black-box-tests audit simulation no-foundation
@@ -60,7 +56,7 @@ black-box-tests: build
 	CASHEW=$(RELEASE) $(PYTEST) -p no:cacheprovider -q Tests
 
 simulation:
-	$(SWIFT) test $(OPTIMIZED) --filter Simulation
+	@Tests/Scripts/simulation.sh
 
 no-foundation: build
 	Tests/Scripts/no-foundation.sh $(RELEASE)
