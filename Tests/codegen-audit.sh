@@ -44,11 +44,24 @@ banned+='|^\(indirect\)$'
 # Prints "function FUNCTION" for each that the object files define, and "FUNCTION CALLEE" for
 # each that one refers to, in any way: an address that is taken may be called.
 references() {
-    objdump --disassemble --reloc --no-show-raw-insn "$@" | awk '
+    { objdump --syms "$@"; objdump --disassemble --reloc --no-show-raw-insn "$@"; } | awk '
+        function hex(digits, i, sum) {
+            for (i = 1; i <= length(digits); i++) {
+                sum = sum * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
+            }
+            return sum
+        }
+        # Sizes, because what follows a function may be one without a name, such as a value
+        # witness, which nobody calls by name either.
+        / F \.text/ { size[$NF] = hex($(NF - ($(NF - 1) ~ /^\./ ? 2 : 1))); next }
         /^[0-9a-f]+ <.*>:$/ {
             name = substr($2, 2, length($2) - 3)
+            end = hex($1) + size[name]
             print "function", name
             next
+        }
+        /^ *[0-9a-f]+:\t/ && size[name] && hex(substr($1, 1, length($1) - 1)) >= end {
+            name = "(unnamed)"
         }
         / R_[A-Z0-9_]+\t/ {
             target = $NF

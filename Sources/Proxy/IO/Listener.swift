@@ -26,7 +26,9 @@ enum Sockets {
             let bound = unsafe address.withSockaddr { unsafe bind(descriptor, $0, $1) }
             guard bound == 0 else { throw failure("bind") }
             if let unixPath, let permissions, permissions != 0 {
-                guard unsafe chmod(unixPath, mode_t(permissions)) == 0 else { throw failure("chmod") }
+                guard unsafe chmod(unixPath, mode_t(permissions)) == 0 else {
+                    throw failure("chmod")
+                }
             }
             guard Glibc.listen(descriptor, backlog) == 0 else { throw failure("listen") }
         } catch {

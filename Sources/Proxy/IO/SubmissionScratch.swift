@@ -65,7 +65,9 @@ struct SubmissionScratch: ~Copyable {
         let copy = unsafe addresses + addressCount
         addressCount &+= 1
         unsafe copy.initialize(to: address.storage)
-        return unsafe (UnsafePointer(UnsafeRawPointer(copy).assumingMemoryBound(to: sockaddr.self)),
-            address.length)
+        return unsafe (
+            UnsafePointer(UnsafeRawPointer(copy).assumingMemoryBound(to: sockaddr.self)),
+            address.length
+        )
     }
 }

@@ -6,11 +6,13 @@ enum Thread {
     static func start(_ body: consuming @escaping @Sendable () -> Void) -> Int32 {
         let box = unsafe Unmanaged.passRetained(Box(body)).toOpaque()
         var thread = pthread_t()
-        let status = unsafe pthread_create(&thread, nil, { argument in
-            guard let argument = unsafe argument else { return nil }
-            unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
-            return nil
-        }, box)
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
+                return nil
+            }, box)
         if status != 0 {
             unsafe Unmanaged<Box>.fromOpaque(box).release()
         } else {

@@ -41,7 +41,8 @@ struct UringRing: ~Copyable {
         return made
     }
 
-    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts) {
+    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts)
+    {
         unsafe self.ring = ring
         scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in

@@ -62,6 +62,8 @@ struct ArgumentReader: ArgumentSource {
         place.value = nil
     }
 
+    // Or some bodies stay closures, which are called indirectly.
+    @inline(__always)
     func withArgument<Result>(_ index: Int, _ body: (Span<UInt8>) -> Result) -> Result {
         var here = Place(walker: start, index: 0)
         if let last = place.value, last.index <= index { here = last }

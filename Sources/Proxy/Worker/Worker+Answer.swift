@@ -4,7 +4,8 @@ import Config
 
 extension Worker where IO: ~Copyable {
     mutating func answer(
-        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command,
+        from client: Handle<ClientConnection>
     ) {
         let count = arrival.argumentCount
         switch command.id {

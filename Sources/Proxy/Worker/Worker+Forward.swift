@@ -5,7 +5,8 @@ import Config
 extension Worker where IO: ~Copyable {
     /// Sends a whole request to one server, as it came.
     mutating func forward(
-        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
+        from client: Handle<ClientConnection>
     ) {
         let request = requests.insert(Request(.single, client: client))
         push(request, of: client)
@@ -25,7 +26,8 @@ extension Worker where IO: ~Copyable {
 
     /// The same, for a request that might have been split: its reply must be of the right kind.
     mutating func forward(
-        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int, from client: Handle<ClientConnection>,
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
+        from client: Handle<ClientConnection>,
         expecting split: Command.Split
     ) {
         // Nothing stands behind it in the queue yet, so it is the client's last request.

@@ -21,10 +21,13 @@ extension CommandTable {
 
 extension Worker where IO: ~Copyable {
     /// Sends a request on its way to its servers, or answers it.
-    mutating func dispatch(_ arrival: Arrival, _ chain: inout MbufChain, from client: Handle<ClientConnection>) {
+    mutating func dispatch(
+        _ arrival: Arrival, _ chain: inout MbufChain, from client: Handle<ClientConnection>
+    ) {
         let command = findCommand(of: arrival)
-        guard clients[client].isAuthenticated || command.id == local.auth
-            || command.id == local.quit
+        guard
+            clients[client].isAuthenticated || command.id == local.auth
+                || command.id == local.quit
         else { return reply("-NOAUTH Authentication required\r\n", to: client) }
         switch command.handling {
         case .forward:
@@ -79,7 +82,8 @@ extension Worker where IO: ~Copyable {
 
     /// Routes what has not just one key in the usual place.
     private mutating func route(
-        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, from client: Handle<ClientConnection>
+        _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command,
+        from client: Handle<ClientConnection>
     ) {
         let reader = ArgumentReader(start: arrival.start, place: argumentPlace)
         switch command.resolveKeys(of: reader, argumentCount: arrival.argumentCount) {
