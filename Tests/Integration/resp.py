@@ -153,13 +153,13 @@ class Client:
 
     def rest(self):
         """All bytes up to the end of the stream; a reset ends it too."""
-        data = b""
+        pieces = []
         try:
             while piece := self.stream.read1(1 << 16):
-                data += piece
+                pieces.append(piece)
         except ConnectionResetError:
             pass
-        return data
+        return b"".join(pieces)
 
     def is_quiet(self, seconds=0.15):
         """True when nothing arrives and nobody closes for so long."""
