@@ -91,7 +91,8 @@ class Stream:
     def many(self):
         keys = self.some(lambda: self.key("s"), 1, 30)
         pairs = [part for key in keys for part in (key, self.value())]
-        name = self.chance.choice(["MGET", "MGET", "MGET", "MSET", "MSET", "TOUCH", "DEL", "UNLINK"])
+        names = ["MGET", "MGET", "MGET", "MSET", "MSET", "TOUCH", "DEL", "UNLINK"]
+        name = self.chance.choice(names)
         return (name, *(pairs if name == "MSET" else keys))
 
     def list(self):

@@ -75,7 +75,7 @@ class Proxy:
         raise AssertionError("no VmRSS: the proxy has gone")
 
     def stop(self):
-        """SIGTERM; asserts that the proxy was alive and exits with 0 (nutcracker: by the signal)."""
+        """SIGTERM; asserts that the proxy was alive and exits with 0 (nutcracker: by signal)."""
         Proxy.running.remove(self)
         status = self.process.poll()
         assert status is None, f"the proxy died with {status}\n{self.log()}"

@@ -1,7 +1,7 @@
 """RESP2 on a blocking socket and on an asyncio stream, kept so small that it can be trusted.
 
-A status is a `str`, a bulk is `bytes`, an integer an `int`, a null is `None`, an array a `list`, and
-an error an `Error`, which is equal to another with the same text.
+A status is a `str`, a bulk is `bytes`, an integer an `int`, a null is `None`, an array a `list`,
+and an error an `Error`, which is equal to another with the same text.
 """
 
 import asyncio

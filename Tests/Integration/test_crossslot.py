@@ -1,4 +1,4 @@
-"""Commands that cannot be split: keys on one shard go through, keys on two are refused untouched."""
+"""Commands that cannot be split go through with keys on one shard, and are refused with two."""
 
 import re
 
@@ -22,7 +22,7 @@ COMMANDS = [
     "ZUNIONSTORE {c} 2 {zset a} {zset b}", "ZINTERSTORE {c} 1 {zset a}",
     "ZRANGESTORE {c} {zset a} 0 -1", "GEOSEARCHSTORE {c} {geo a} FROMLONLAT 13 52 BYRADIUS 9 km",
     "BITOP AND {c} {string a} {string b}", "LCS {string a} {string b}",
-    "EVAL SCRIPT 2 {c} {string b}",
+    "EVAL SCRIPT 2 {c} {string a}",
 ]
 # Those which nutcracker knows and forwards, so that they work there when the keys share a shard.
 UNKNOWN_TO_NUTCRACKER = {"SINTERCARD", "RENAME", "RENAMENX", "MSETNX", "BITOP", "LCS",

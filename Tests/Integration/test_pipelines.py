@@ -48,7 +48,8 @@ def mixed_requests(seed, count):
 
 
 def first_difference(got, wanted):
-    return next((i for i, pair in enumerate(zip(got, wanted, strict=True)) if pair[0] != pair[1]), None)
+    pairs = enumerate(zip(got, wanted, strict=True))
+    return next((index for index, (one, other) in pairs if one != other), None)
 
 
 def test_mixed_pipeline_of_10000(client):

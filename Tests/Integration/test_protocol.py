@@ -196,12 +196,12 @@ def test_command_docs_as_redis_cli_asks(client):
 
 
 @pytest.mark.beyond
-@pytest.mark.parametrize("request_line", ["SUBSCRIBE c", "MULTI", "MONITOR", "SHUTDOWN", "FLUSHALL"])
-def test_commands_that_a_proxy_must_not_forward(client, shards, request_line):
+@pytest.mark.parametrize("line", ["SUBSCRIBE c", "MULTI", "MONITOR", "SHUTDOWN", "FLUSHALL"])
+def test_commands_that_a_proxy_must_not_forward(client, shards, line):
     """They would change a shared server connection, or one shard for all."""
     for index, shard in enumerate(shards):
         assert shard.call("SET", key_on(index, len(shards)), "kept") == "OK"
-    got = client.pipeline([request_line.split(), ("PING",)])
+    got = client.pipeline([line.split(), ("PING",)])
     assert isinstance(got[0], Error)
     assert got[1] == "PONG"
     assert [shard.call("DBSIZE") for shard in shards] == [1] * len(shards)
