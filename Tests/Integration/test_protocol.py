@@ -1,5 +1,7 @@
 """What a client may send besides well-formed commands of one key."""
 
+import re
+
 import pytest
 
 from resp import Client, Closed, Error, encode
@@ -70,8 +72,6 @@ def test_wrong_number_of_arguments_is_told_in_redis_words(client, direct, reques
         b"*x\r\n",
         b"*1x\r\n",
         b"*99999999999999999999\r\n",
-        b"*1\r\n$" + b"1" * 65_600,
-        b"*" + b"1" * 65_600,
         b"SET k 'unbalanced\r\n",
         b'GET "k"x\r\n',
         b"x" * 65_600,
@@ -85,6 +85,14 @@ def test_malformed_request_gets_earlier_replies_then_an_error_then_the_end(clien
     assert wording.startswith(b"-ERR Protocol error")
     client.write(earlier + broken)
     assert client.rest() == b"+OK\r\n*2\r\n$1\r\nv\r\n$-1\r\n+PONG\r\n" + wording
+
+
+@pytest.mark.beyond
+@pytest.mark.parametrize("start", [b"*1\r\n$", b"*", b"*1\r\n$4\r\nPING\r\n*"], ids=repr)
+def test_endless_number_is_refused(client, start):
+    """Redis reads on to 64 KiB and has words for that; sooner is better."""
+    client.write(start + b"1" * 65_600)
+    assert re.fullmatch(rb"(\+PONG\r\n)?-ERR Protocol error: [^\r\n]+\r\n", client.rest())
 
 
 @pytest.mark.beyond
