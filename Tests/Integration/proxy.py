@@ -38,8 +38,9 @@ class Proxy:
 
     running = []
 
-    def __init__(self, folder, servers, binary=BINARY, **directives):
-        self.port, self.stats_port, self.binary = free_port(), free_port(), Path(binary)
+    def __init__(self, folder, servers, binary=BINARY, port=None, **directives):
+        self.port, self.stats_port = port or free_port(), free_port()
+        self.binary = Path(binary)
         folder.mkdir(parents=True, exist_ok=True)
         self.log_path = folder / "proxy.log"
         configuration = folder / "proxy.yml"
