@@ -26,7 +26,8 @@ let package = Package(
         .systemLibrary(name: "CLinux", path: "CShims/CLinux"),
         .target(name: "Config", dependencies: ["CYAML"], swiftSettings: strict),
         // The whole hot path is one module, so that whole-module optimization sees all of it.
-        .target(name: "Proxy", dependencies: ["CLiburing", "Config"], swiftSettings: strict),
+        .target(
+            name: "Proxy", dependencies: ["CLiburing", "CLinux", "Config"], swiftSettings: strict),
         .executableTarget(
             name: "cashew", dependencies: ["CLinux", "Config", "Proxy"], swiftSettings: strict),
         .executableTarget(

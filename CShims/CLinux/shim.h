@@ -1,10 +1,11 @@
-// Exposes what Swift's Glibc module leaves out: long options, and signals and wake-ups as
-// descriptors.
+// Exposes what Swift's Glibc module leaves out: long options, epoll, and signals and wake-ups
+// as descriptors.
 #pragma once
 
 #include <features.h>
 
 #include <getopt.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 

@@ -16,7 +16,7 @@ enum LayerRules {
     /// start and the memory of the program.
     static let imports: [String: Set<String>] = [
         "Config": ["CYAML", "Glibc"],
-        "Proxy": ["CLiburing", "Config", "Glibc", "Synchronization"],
+        "Proxy": ["CLiburing", "CLinux", "Config", "Glibc", "Synchronization"],
         "Admin": ["Config", "Glibc", "Proxy", "Synchronization"],
         "cashew": ["Admin", "CLinux", "Config", "Glibc", "Proxy", "Synchronization"],
     ]

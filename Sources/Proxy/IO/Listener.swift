@@ -13,7 +13,9 @@ enum Sockets {
     static func listen(
         on address: SocketAddress, backlog: Int32, unixPath: String?, permissions: UInt16?
     ) throws(ListenError) -> Socket {
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let type =
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            | Int32(SOCK_NONBLOCK.rawValue)
         let descriptor = socket(address.family, type, 0)
         guard descriptor >= 0 else { throw failure("socket") }
         if let unixPath {

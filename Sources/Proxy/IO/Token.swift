@@ -7,6 +7,8 @@ struct Token: Hashable, BitwiseCopyable {
 
     enum Purpose: UInt8 {
         case ignored, wake, accept
+        /// For `UringRing` alone: some listener has a connection to accept.
+        case acceptReady
         case clientReceive, clientSend, clientClose
         case serverConnect, serverReceive, serverSend, serverClose
     }

@@ -18,6 +18,8 @@ struct UringRing: ~Copyable {
     private var readyCount: UInt32 = 0
     private var readCount: UInt32 = 0
 
+    private var acceptor = Acceptor()
+
     struct SetupError: Error {
         let errno: Int32
     }
@@ -103,10 +105,12 @@ extension UringRing: Ring {
     }
 
     mutating func accept(on listener: Socket, token: Token) {
+        acceptor.add(listener, token: token)
+        guard !acceptor.isWatched else { return }
+        acceptor.isWatched = true
         let entry = unsafe nextEntry()
-        let flags = Int32(SOCK_CLOEXEC.rawValue)
-        unsafe io_uring_prep_multishot_accept(entry, listener.descriptor, nil, nil, flags)
-        unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+        unsafe io_uring_prep_poll_multishot(entry, acceptor.descriptor, UInt32(POLLIN))
+        unsafe io_uring_sqe_set_data64(entry, Token(.acceptReady).rawValue)
     }
 
     mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError> {
@@ -203,6 +207,7 @@ extension UringRing {
     }
 
     mutating func nextCompletion() -> Completion? {
+        if acceptor.isReady, let accepted = acceptor.next() { return accepted }
         guard readCount < readyCount else { return nil }
         let queue = unsafe ring.pointee.cq
         let index = unsafe (queue.khead.pointee &+ readCount) & queue.ring_mask
@@ -210,9 +215,19 @@ extension UringRing {
         readCount &+= 1
         let token = Token(rawValue: entry.user_data)
         let isMore = entry.flags & UInt32(IORING_CQE_F_MORE) != 0
+        if token.purpose == .acceptReady {
+            acceptor.isReady = true
+            acceptor.isWatched = isMore
+            return nextCompletion()
+        }
         guard entry.flags & UInt32(IORING_CQE_F_BUFFER) != 0 else {
             return Completion(token: token, result: entry.res, isMore: isMore)
         }
+        return completion(entry, token: token, isMore: isMore)
+    }
+
+    /// Of a receive that filled a provided mbuf.
+    private func completion(_ entry: io_uring_cqe, token: Token, isMore: Bool) -> Completion {
         let identifier = Int(entry.flags >> UInt32(IORING_CQE_BUFFER_SHIFT))
         let group = token.purpose == .clientReceive ? MbufGroup.clients : .servers
         let isShared = entry.flags & BufferRing.moreFlag != 0

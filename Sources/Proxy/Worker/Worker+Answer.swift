@@ -99,8 +99,9 @@ extension Worker where IO: ~Copyable {
         let start = bytes.byteCount
         var index = 1
         while index < arrival.argumentCount, bytes.byteCount &- start < 128 {
+            let room = 128 &- (bytes.byteCount &- start)
             mbufs.append("'", to: &bytes)
-            appendPrintable(&walker, to: &bytes, max: 128 &- (bytes.byteCount &- start))
+            appendPrintable(&walker, to: &bytes, max: room)
             mbufs.append("' ", to: &bytes)
             index &+= 1
         }

@@ -132,15 +132,17 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    /// A reply to AUTH or SELECT. After an error nothing may be sent: it would reach the wrong
+    /// A reply to AUTH or SELECT. After a refusal nothing may be sent: it would reach the wrong
     /// database, or be refused.
     mutating func didGreet(
         _ connection: Handle<ServerConnection>, _ request: Handle<Request>
     ) {
-        let isError = connections[connection].parser.kind == UInt8(ascii: "-")
+        var reply = mbufs.cursor(of: requests[request].reply)
+        let count = min(requests[request].reply.byteCount, 32)
+        let isRefused = reply.withBytes(count) { $0.isRefusal }
         mbufs.release(&requests[request].reply)
         requests.remove(request)
-        if isError {
+        if isRefused {
             fail(connection, .invalidReply)
         } else {
             connections[connection].didGreet()
@@ -188,6 +190,15 @@ extension Worker where IO: ~Copyable {
                 nextExpiry = min(nextExpiry, expiry)
             }
         }
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether the proxy's own AUTH or SELECT failed. A server without a password says so to AUTH,
+    /// and is as usable as one that liked it (redis 6 and later, then older ones).
+    fileprivate var isRefusal: Bool {
+        self[0] == UInt8(ascii: "-") && !hasPrefix("-ERR AUTH <password> called")
+            && !hasPrefix("-ERR Client sent AUTH")
     }
 }
 

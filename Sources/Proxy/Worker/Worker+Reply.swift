@@ -25,6 +25,7 @@ extension Worker where IO: ~Copyable {
             mbufs.append(slice, to: &requests[request].reply)
             didAnswer(fragment: request)
         case .greeting:
+            mbufs.append(slice, to: &requests[request].reply)
             didGreet(connection, request)
         case .split:
             preconditionFailure("a split request was sent to a server")

@@ -112,7 +112,7 @@ extension Worker where IO: ~Copyable {
     private mutating func handle(_ completion: Completion) {
         let token = completion.token
         switch token.purpose {
-        case .ignored: break
+        case .ignored, .acceptReady: break
         case .wake: isRunning = false
         case .accept: didAccept(completion, pool: Int(token.index))
         case .clientReceive:
