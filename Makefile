@@ -19,12 +19,12 @@ test: setup ## run every test; does its own set-up
 	@$(MAKE) --no-print-directory lint debug-tests build audit black-box-tests
 
 build: setup-run ## build the program for release: .build/release/cashew
-	$(SWIFT) build -c release --product cashew
+	$(SWIFT) build -c release --static-swift-stdlib --product cashew
 
 check: test simulation no-foundation ## run every test, and the simulation optimized
 
 bench: setup build ## compare Cashew, nutcracker and redis alone; writes bench/RESULTS.md
-	$(SWIFT) build -c release --product micro
+	$(SWIFT) build -c release --static-swift-stdlib --product micro
 	.build/venv/bin/python bench/compare.py $(BENCH)
 
 format: ## format the Swift sources in place

@@ -2,8 +2,8 @@
 ///
 /// Unlike an `Array` it holds noncopyable elements, counts no references, and cannot grow.
 @safe
-struct FixedArray<Element: ~Copyable>: ~Copyable {
-    let count: Int
+package struct FixedArray<Element: ~Copyable>: ~Copyable {
+    package let count: Int
 
     private let elements: UnsafeMutablePointer<Element>
 
@@ -26,7 +26,7 @@ struct FixedArray<Element: ~Copyable>: ~Copyable {
     /// changing the array.
     ///
     /// - Precondition: `0 <= index < count`.
-    subscript(index: Int) -> Element {
+    package subscript(index: Int) -> Element {
         _read {
             precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
             yield unsafe elements[index]
@@ -37,3 +37,6 @@ struct FixedArray<Element: ~Copyable>: ~Copyable {
         }
     }
 }
+
+/// As safe to share as its elements: the memory itself never changes.
+extension FixedArray: @unchecked Sendable where Element: ~Copyable & Sendable {}
