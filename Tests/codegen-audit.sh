@@ -20,6 +20,7 @@ cd "$(dirname "$0")/.."
 #   Worker.init, UringRing.make         tables and rings, reserved once for each worker
 #   serve, openListeners, Thread        before the first worker runs, and after the last
 #   SocketAddress                       names are looked up
+#   adoptHealth                         new maps, when a server joins or leaves
 #   MicroBenchmarks                     no part of the program's work
 start_up='Proxy\.Topology\.init\('
 start_up+='|static Proxy\.Topology\.points\('
@@ -30,6 +31,8 @@ start_up+='|Proxy\.(Pool|Server|Slab<.*>|MbufPool|UringRing|BufferRing|FixedByte
 start_up+='|Proxy\):Config\.PoolConfiguration\.|Proxy\.Worker.*\.(init\(|start\(\)|deinit)|Proxy\.FixedArray.*\.deinit'
 start_up+='|static Proxy\.(UringRing|Pool|SocketAddress|Sockets|Thread|Descriptors)\.'
 start_up+='|Proxy\.(SocketAddress|NumberPipe|WorkerLimits|ServeError|SystemError\.text)'
+start_up+='|Proxy\.Worker.*\.adoptHealth\('
+start_up+='|Proxy\.(WorkerStart|ProcessState|WorkerCounters|EventPipe|Serving|Shared)'
 start_up+='|Proxy\.(serve|\((openListeners|openListener|clientMax) in)'
 start_up+='|closure #[0-9]+ .* in Proxy\.(serve|Thread)'
 start_up+='|Proxy\.\(?(MicroBenchmarks|Thread)[. ]| value witness for '

@@ -6,7 +6,7 @@ import Proxy
 /// The thread ends when `stop` happens. When it has ended, for whatever reason, `ended` happens.
 func startProxy(
     _ configuration: Configuration, options: Options, log: Log, stop: Event, ended: Event
-) throws(ServeError) {
+) throws(ServeError) -> Serving {
     try serve(
         configuration, options: ServeOptions(), stop: stop.descriptor, ended: ended.descriptor)
 }

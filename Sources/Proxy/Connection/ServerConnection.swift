@@ -22,6 +22,12 @@ struct ServerConnection: ~Copyable {
     let socket: Socket
     let pool: UInt16
     let server: UInt16
+    /// Its server's place among those of all pools.
+    let place: UInt32
+    /// Nanoseconds, as the ring counts.
+    let openedAt: UInt64
+    /// Whether it is to find out if an ejected server is back; nobody else uses it until then.
+    private(set) var isProbe: Bool
     private(set) var phase = Phase.connecting
     var isDirty = false
 
@@ -46,11 +52,19 @@ struct ServerConnection: ~Copyable {
     private(set) var requestCount: UInt32 = 0
     /// How many of them, from the end, are not handed to the kernel yet.
     private(set) var unsentCount: UInt32 = 0
+    /// Bytes of the requests handed to the kernel, and of the others.
+    private(set) var sentBytes = 0
+    private(set) var unsentBytes = 0
 
-    init(socket: Socket, pool: Int, server: Int) {
+    init(
+        socket: Socket, pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool
+    ) {
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.server = UInt16(truncatingIfNeeded: server)
+        self.place = UInt32(truncatingIfNeeded: place)
+        self.openedAt = openedAt
+        self.isProbe = isProbe
     }
 
     /// Requests that may wait on one connection. More get an error at once.
@@ -75,11 +89,30 @@ extension ServerConnection {
         greetingCount &+= 1
     }
 
-    mutating func didPopFirst(next: Handle<Request>) {
+    /// The bytes of a request that was pushed join what is to be sent.
+    mutating func didAddBytes(_ count: Int) {
+        unsentBytes &+= count
+    }
+
+    /// - Parameter byteCount: Of the request.
+    /// - Returns: Whether it had been handed to the kernel.
+    mutating func didPopFirst(next: Handle<Request>, byteCount: Int) -> Bool {
         assert(requestCount > 0)
         firstRequest = next
         requestCount &-= 1
-        unsentCount = min(unsentCount, requestCount)
+        guard unsentCount > requestCount else {
+            sentBytes &-= byteCount
+            return true
+        }
+        // Greetings count as unsent. Any other request was answered before it was asked.
+        unsentCount = requestCount
+        unsentBytes &-= byteCount
+        return false
+    }
+
+    /// A probe that was answered is a connection like any other.
+    mutating func didProbe() {
+        isProbe = false
     }
 
     mutating func didConnect() {
@@ -115,6 +148,8 @@ extension ServerConnection {
         lastRequest = .none
         requestCount = 0
         unsentCount = 0
+        sentBytes = 0
+        unsentBytes = 0
     }
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
@@ -129,7 +164,11 @@ extension ServerConnection {
             }
             if !isSending, hasBytesToSend {
                 isSending = true
-                if phase == .ready { unsentCount = 0 }
+                if phase == .ready {
+                    unsentCount = 0
+                    sentBytes &+= unsentBytes
+                    unsentBytes = 0
+                }
                 return .send
             }
             return .none

@@ -35,6 +35,12 @@ struct Acceptor: ~Copyable {
         isReady = true
     }
 
+    /// Closes a listener.
+    mutating func remove(_ listener: Socket) {
+        _ = epoll_ctl(descriptor, EPOLL_CTL_DEL, listener.descriptor, nil)
+        close(listener.descriptor)
+    }
+
     /// Accepts one connection; nil when there is none left.
     mutating func next() -> Completion? {
         var event = unsafe epoll_event()

@@ -9,12 +9,25 @@ protocol Ring: ~Copyable {
     /// Nanoseconds of a clock that never goes back. Read it once per turn.
     var now: UInt64 { get }
 
+    /// The time of day.
+    var microsecondsSince1970: Int { get }
+
     /// Accepts connections until a completion is not `isMore`. Each result is a new socket.
     mutating func accept(on listener: Socket, token: Token)
+
+    /// Accepts nothing from a listener any more, and closes it.
+    mutating func stopAccepting(on listener: Socket)
+
+    /// Gives a socket to the owner of another ring, who gets a completion with this token and the
+    /// socket as its result.
+    mutating func hand(_ socket: Socket, toRing descriptor: Int32, token: Token)
 
     /// Makes a socket to connect to an address of this family, with what a server connection wants
     /// set on it. Never blocks.
     mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError>
+
+    /// Has the kernel find out when the peer of a socket vanishes.
+    mutating func keepAlive(_ socket: Socket)
 
     mutating func connect(
         _ socket: Socket, to address: borrowing SocketAddress, token: Token)

@@ -7,6 +7,8 @@ struct Token: Hashable, BitwiseCopyable {
 
     enum Purpose: UInt8 {
         case ignored, wake, accept
+        /// Another worker has accepted a client for this one.
+        case handover
         /// For `UringRing` alone: some listener has a connection to accept.
         case acceptReady
         case clientReceive, clientSend, clientClose

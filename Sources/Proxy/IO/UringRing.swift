@@ -78,6 +78,9 @@ struct UringRing: ~Copyable {
         return status
     }
 
+    /// What `hand` of another ring takes.
+    var descriptor: Int32 { unsafe ring.pointee.ring_fd }
+
     /// Returns a free entry, first submitting the queued ones if there is none.
     private mutating func nextEntry() -> UnsafeMutablePointer<io_uring_sqe> {
         if let entry = unsafe _io_uring_get_sqe(ring) { return unsafe entry }
@@ -104,6 +107,12 @@ extension UringRing: Ring {
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
+    var microsecondsSince1970: Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int(time.tv_sec) &* 1_000_000 &+ Int(time.tv_nsec) / 1000
+    }
+
     mutating func accept(on listener: Socket, token: Token) {
         acceptor.add(listener, token: token)
         guard !acceptor.isWatched else { return }
@@ -113,8 +122,23 @@ extension UringRing: Ring {
         unsafe io_uring_sqe_set_data64(entry, Token(.acceptReady).rawValue)
     }
 
+    mutating func stopAccepting(on listener: Socket) {
+        acceptor.remove(listener)
+    }
+
+    mutating func hand(_ socket: Socket, toRing descriptor: Int32, token: Token) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_msg_ring(
+            entry, descriptor, UInt32(bitPattern: socket.descriptor), token.rawValue, 0)
+        unsafe io_uring_sqe_set_data64(entry, Token(.ignored).rawValue)
+    }
+
     mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError> {
         Sockets.open(for: address)
+    }
+
+    mutating func keepAlive(_ socket: Socket) {
+        Sockets.set(socket.descriptor, Int32(SOL_SOCKET), SO_KEEPALIVE)
     }
 
     mutating func connect(_ socket: Socket, to address: borrowing SocketAddress, token: Token) {

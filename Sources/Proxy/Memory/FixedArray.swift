@@ -26,7 +26,7 @@ package struct FixedArray<Element: ~Copyable>: ~Copyable {
     /// changing the array.
     ///
     /// - Precondition: `0 <= index < count`.
-    package subscript(index: Int) -> Element {
+    package internal(set) subscript(index: Int) -> Element {
         _read {
             precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
             yield unsafe elements[index]

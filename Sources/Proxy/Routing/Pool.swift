@@ -4,6 +4,8 @@ import Config
 struct Pool: ~Copyable {
     let configuration: PoolConfiguration
     let listener: Socket
+    /// Where its servers start among those of all pools.
+    let firstServer: Int
     let servers: FixedArray<Server>
     /// Replaced as a whole when the set of live servers changes.
     var topology: Topology
@@ -16,16 +18,32 @@ struct Pool: ~Copyable {
     /// What clients must send with AUTH, if `needsPassword`.
     let password: FixedBytes
     let needsPassword: Bool
-    /// What a new server connection is sent first, one request each.
+    /// What a new server connection is sent first, one request each; and, last, what finds out
+    /// whether an ejected server is back.
     let greetings: FixedArray<FixedBytes>
     let database: Int
-    let clientMax: UInt32
-    var clientCount: UInt32 = 0
+    /// Whether the kernel finds out about peers that vanished, clients and servers.
+    let isKeptAlive: Bool
+    let clientMax: Int
+    /// Whether failing servers are taken out of the topology, after how many failures in a row, and
+    /// how many nanoseconds later they are probed.
+    let ejectsServers: Bool
+    let failureLimit: Int
+    let retryTimeout: UInt64
     var isAcceptPaused = false
 
-    init(configuration: PoolConfiguration, listener: Socket, seed: UInt64) {
+    init(
+        configuration: PoolConfiguration, listener: Socket, firstServer: Int, seed: UInt64
+    ) {
         self.configuration = configuration
         self.listener = listener
+        self.firstServer = firstServer
+        // A local: swiftc 6.3.1 miscompiles a `&&` on a property of what is being initialized.
+        let retryTimeout = configuration.serverRetryTimeout.nanoseconds
+        self.retryTimeout = retryTimeout
+        // As in twemproxy, where a server comes back at the moment it leaves.
+        ejectsServers = configuration.autoEjectHosts && retryTimeout > 0
+        failureLimit = max(1, Int(configuration.serverFailureLimit))
         servers = FixedArray(count: configuration.servers.count) { index in
             Server(
                 configuration.servers[index],
@@ -38,9 +56,16 @@ struct Pool: ~Copyable {
         password = FixedBytes(configuration.redisAuth ?? "")
         let greetings = configuration.greetings
         self.greetings = FixedArray(count: greetings.count) { FixedBytes(greetings[$0]) }
+        isKeptAlive = configuration.tcpKeepalive
         database = Int(configuration.redisDatabase)
         let clientMax = configuration.clientConnections
-        self.clientMax = clientMax > 0 ? UInt32(clientMax) : .max
+        self.clientMax = clientMax > 0 ? Int(clientMax) : .max
+        placeholderServer = Self.placeholderServer(of: topology)
+    }
+
+    /// Makes the topology anew of the servers that are live.
+    mutating func didChangeHealth(isLive: (Int) -> Bool) {
+        topology = Topology(pool: configuration, isLive: isLive)
         placeholderServer = Self.placeholderServer(of: topology)
     }
 
@@ -52,7 +77,8 @@ struct Pool: ~Copyable {
 }
 
 extension PoolConfiguration {
-    /// AUTH strictly before SELECT, which a server that wants a password would refuse.
+    /// AUTH strictly before SELECT, which a server that wants a password would refuse; then PING,
+    /// for probes.
     fileprivate var greetings: [String] {
         var greetings: [String] = []
         if let redisAuth {
@@ -63,6 +89,7 @@ extension PoolConfiguration {
             let digits = String(redisDatabase)
             greetings.append("*2\r\n$6\r\nSELECT\r\n$\(digits.utf8.count)\r\n\(digits)\r\n")
         }
+        greetings.append("*1\r\n$4\r\nPING\r\n")
         return greetings
     }
 }

@@ -11,6 +11,9 @@ package struct WorkerLimits: Sendable {
     /// Mbufs that the kernel has at a time, per group.
     let providedMbufs = MbufCounts(incremental: 64, plain: 512)
 
+    /// How long requests in flight may take to finish when the proxy ends.
+    package var drainNanoseconds: UInt64 = 10_000_000_000
+
     package init(clientMax: UInt32, memoryMax: Int = 512 << 20) {
         self.clientMax = clientMax
         requestMax = 4 << 20

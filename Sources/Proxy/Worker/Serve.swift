@@ -22,13 +22,24 @@ package enum ServeError: Error, CustomStringConvertible {
 }
 
 package struct ServeOptions: Sendable {
-    /// Bytes of message memory that the proxy may use.
+    /// Bytes of message memory that the proxy may use, all workers together.
     package var memoryMax = 512 << 20
+    /// At least 1.
+    package var workerCount = 1
+    /// How long requests in flight may take to finish when the proxy ends.
+    package var shutdownTimeout = Duration.seconds(10)
 
     package init() {}
 }
 
-/// Opens the listeners and serves them on a thread of its own.
+/// A proxy that runs, to those who watch it.
+package struct Serving: Sendable {
+    /// Per worker.
+    package let counters: [Shared<WorkerCounters>]
+    package let events: EventPipe<LogEvent>
+}
+
+/// Opens the listeners and serves them, on a thread per worker.
 ///
 /// This is the module's only entry. It names the concrete ring here, in the module that defines
 /// `Worker`, because that is where the compiler can specialize it.
@@ -38,31 +49,68 @@ package struct ServeOptions: Sendable {
 ///   - ended: An eventfd(2) that is written to when it has ended.
 package func serve(
     _ configuration: Configuration, options: ServeOptions, stop: Int32, ended: Int32
-) throws(ServeError) {
+) throws(ServeError) -> Serving {
     let descriptorMax = Descriptors.raiseLimit()
-    let listeners = try openListeners(configuration)
-    guard let started = NumberPipe() else { throw .thread(reason: "no descriptor is left") }
+    guard let started = NumberPipe(), let events = EventPipe<LogEvent>() else {
+        throw .thread(reason: "no descriptor is left")
+    }
     defer { started.close() }
-    let limits = WorkerLimits(
-        clientMax: clientMax(configuration, descriptorMax: descriptorMax),
-        memoryMax: options.memoryMax)
-    let status = Thread.start {
+    var limits = WorkerLimits(
+        clientMax: clientMax(configuration, options, descriptorMax: descriptorMax),
+        memoryMax: options.memoryMax / options.workerCount)
+    limits.drainNanoseconds = options.shutdownTimeout.nanoseconds
+    let start = WorkerStart(
+        configuration: configuration, listeners: try openListeners(configuration), limits: limits,
+        process: Shared(ProcessState(configuration, workerCount: options.workerCount)),
+        running: Shared(AtomicCount()), events: events, started: started, stop: stop, ended: ended)
+    start.running.value.add(options.workerCount)
+    var counters: [Shared<WorkerCounters>] = []
+    for index in 0..<options.workerCount {
+        counters.append(Shared(WorkerCounters(configuration)))
+        try start.startWorker(index, counters: counters[index])
+    }
+    return Serving(counters: counters, events: events)
+}
+
+/// What every worker is started with.
+private struct WorkerStart: Sendable {
+    let configuration: Configuration
+    let listeners: [Socket]
+    let limits: WorkerLimits
+    let process: Shared<ProcessState>
+    /// Workers that have not ended.
+    let running: Shared<AtomicCount>
+    let events: EventPipe<LogEvent>
+    let started: NumberPipe
+    let stop: Int32
+    let ended: Int32
+
+    /// Returns when the worker has its ring.
+    func startWorker(_ index: Int, counters: Shared<WorkerCounters>) throws(ServeError) {
+        let status = Thread.start { runWorker(index, counters: counters) }
+        guard status == 0 else { throw .thread(reason: SystemError(errno: status).text) }
+        let errno = started.receive()
+        guard errno == 0 else {
+            throw .ring(errno: errno, reason: SystemError(errno: errno).text)
+        }
+    }
+
+    private func runWorker(_ index: Int, counters: Shared<WorkerCounters>) {
         do throws(UringRing.SetupError) {
             let ring = try UringRing.make(entries: 1024, bufferCounts: limits.providedMbufs)
+            process.value.workers[index].didStart(ring: ring.descriptor)
             started.send(0)
             var worker = Worker(
                 ring: ring, configuration: configuration, listeners: listeners, limits: limits,
-                seed: UInt64.random(in: 0 ... .max))
+                seed: UInt64.random(in: 0 ... .max), index: index, process: process,
+                counters: counters, events: events)
             worker.ring.watch(Socket(descriptor: stop), token: Token(.wake))
             worker.run()
         } catch {
             started.send(error.errno)
         }
-        Descriptors.signal(ended)
+        if running.value.add(-1) == 0 { Descriptors.signal(ended) }
     }
-    guard status == 0 else { throw .thread(reason: SystemError(errno: status).text) }
-    let errno = started.receive()
-    guard errno == 0 else { throw .ring(errno: errno, reason: SystemError(errno: errno).text) }
 }
 
 private func openListeners(_ configuration: Configuration) throws(ServeError) -> [Socket] {
@@ -98,9 +146,11 @@ private func openListener(_ pool: PoolConfiguration) throws(ListenError) -> Sock
 }
 
 /// What the limit of open files leaves for clients: twemproxy's sum, except that it cannot wrap.
-private func clientMax(_ configuration: Configuration, descriptorMax: UInt64) -> UInt32 {
+private func clientMax(
+    _ configuration: Configuration, _ options: ServeOptions, descriptorMax: UInt64
+) -> UInt32 {
     let servers = configuration.pools.reduce(0) {
-        $0 + $1.servers.count * Int($1.serverConnections) + 1
+        $0 + $1.servers.count * Int($1.serverConnections) * options.workerCount + 1
     }
     let left = Int(min(descriptorMax, 1 << 20)) - servers - 32
     return UInt32(max(left, 1))

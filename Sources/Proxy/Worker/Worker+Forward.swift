@@ -15,7 +15,8 @@ extension Worker where IO: ~Copyable {
         case .failure(let error):
             fail(request, error)
         case .success(let connection):
-            enqueue(request, on: connection, byteCount: arrival.byteCount)
+            enqueue(request, on: connection)
+            account(request, on: connection, byteCount: arrival.byteCount)
             if arrival.isContiguous {
                 mbufs.append(arrival.start.slice, to: &connections[connection].outgoing)
             } else {
@@ -54,18 +55,38 @@ extension Worker where IO: ~Copyable {
     /// Puts a request at the end of a server connection's queue, which pairs it with its reply.
     /// The caller then adds its bytes to what the connection sends.
     mutating func enqueue(
-        _ request: Handle<Request>, on connection: Handle<ServerConnection>, byteCount: Int
+        _ request: Handle<Request>, on connection: Handle<ServerConnection>
     ) {
-        requests[request].byteCount = UInt32(truncatingIfNeeded: byteCount)
         requests[request].enqueuedAt = now
         if connections[connection].requestCount > 0 {
             requests[connections[connection].lastRequest].nextOfServer = request
         } else {
-            let timeout = pools[Int(connections[connection].pool)].timeout
+            let timeout = timeout(of: connection)
             if timeout != .max { nextExpiry = min(nextExpiry, now &+ timeout) }
         }
         connections[connection].didPush(request)
         touch(connection)
+    }
+
+    /// Counts a request that was enqueued, now that its length is known.
+    mutating func account(
+        _ request: Handle<Request>, on connection: Handle<ServerConnection>, byteCount: Int
+    ) {
+        let place = Int(connections[connection].place)
+        counters.value.servers[place].requests.add(1)
+        counters.value.servers[place].requestBytes.add(byteCount)
+        queue(request, on: connection, byteCount: byteCount)
+    }
+
+    /// As `account`, for requests that are not a client's.
+    mutating func queue(
+        _ request: Handle<Request>, on connection: Handle<ServerConnection>, byteCount: Int
+    ) {
+        requests[request].byteCount = UInt32(truncatingIfNeeded: byteCount)
+        connections[connection].didAddBytes(byteCount)
+        let place = Int(connections[connection].place)
+        counters.value.servers[place].inQueue.add(1)
+        counters.value.servers[place].inQueueBytes.add(byteCount)
     }
 
     /// The connection that the next request to a server goes on; opened if the server has fewer
@@ -73,6 +94,7 @@ extension Worker where IO: ~Copyable {
     mutating func connection(
         to server: Int, in pool: Int
     ) -> Result<Handle<ServerConnection>, SystemError> {
+        if pools[pool].topology.isEmpty { return .failure(.connectionRefused) }
         if pools[pool].servers[server].wantsConnection { return open(to: server, in: pool) }
         let chosen = pools[pool].servers[server].chooseConnection()
         return connections[chosen].isFull ? .failure(.tooManyRequests) : .success(chosen)

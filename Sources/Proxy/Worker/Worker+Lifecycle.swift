@@ -12,12 +12,30 @@ extension Worker where IO: ~Copyable {
     mutating func didAccept(_ completion: Completion, pool: Int) {
         if completion.result >= 0 {
             if !completion.isMore { startAccept(pool: pool) }
-            didAccept(Socket(descriptor: completion.result), pool: pool)
-        } else if !completion.isMore {
+            assign(Socket(descriptor: completion.result), pool: pool)
+        } else if !completion.isMore, drainDeadline == .max {
             // Mostly for lack of descriptors. Trying again at once would spin.
             pools[pool].isAcceptPaused = true
             nextAccept = min(nextAccept, now &+ 100_000_000)
+            events.send(LogEvent(.acceptFailed, pool: pool, errno: -completion.result))
         }
+    }
+
+    /// Gives a new client to the worker that has fewest.
+    private mutating func assign(_ socket: Socket, pool: Int) {
+        var chosen = index
+        for other in 0..<process.value.workers.count
+        where process.value.workers[other].ringDescriptor >= 0
+            && process.value.workers[other].clients.current
+                < process.value.workers[chosen].clients.current
+        {
+            chosen = other
+        }
+        process.value.workers[chosen].clients.add(1)
+        guard chosen != index else { return didAccept(socket, pool: pool) }
+        ring.hand(
+            socket, toRing: process.value.workers[chosen].ringDescriptor,
+            token: Token(.handover, index: UInt32(pool)))
     }
 
     mutating func resumeAccept() {
@@ -28,24 +46,35 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private mutating func didAccept(_ socket: Socket, pool: Int) {
-        guard !clients.isFull else {
+    /// Takes a client that has been counted as this worker's.
+    mutating func didAccept(_ socket: Socket, pool: Int) {
+        counters.value.totalConnections.add(1)
+        guard !clients.isFull, drainDeadline == .max else {
+            process.value.workers[index].clients.add(-1)
+            counters.value.clientsRefused.add(1)
+            events.send(LogEvent(.clientRefused, pool: pool, count: Int(clients.count)))
             return ring.close(socket, token: Token(.ignored))
         }
+        if pools[pool].isKeptAlive { ring.keepAlive(socket) }
         let client = clients.insert(
             ClientConnection(
                 socket: socket, pool: pool, isAuthenticated: !pools[pool].needsPassword))
-        pools[pool].clientCount &+= 1
+        let count = process.value.poolClients[pool].add(1)
+        counters.value.currConnections.add(1)
+        counters.value.pools[pool].clientConnections.add(1)
         touch(client)
-        if pools[pool].clientCount > pools[pool].clientMax {
+        if count > pools[pool].clientMax {
+            counters.value.clientsRefused.add(1)
+            events.send(LogEvent(.clientRefused, pool: pool, count: count - 1))
             reply("-ERR max number of clients reached\r\n", to: client)
-            clients[client].drain()
+            clients[client].endInError()
         }
     }
 
     /// Ends a client's connection. Its requests go on, and their replies are dropped.
     mutating func close(_ client: Handle<ClientConnection>, isError: Bool) {
         guard clients[client].phase == .open || clients[client].phase == .draining else { return }
+        if isError { clients[client].endInError() }
         var request = clients[client].firstRequest
         var left = clients[client].requestCount
         while left > 0 {
@@ -73,7 +102,16 @@ extension Worker where IO: ~Copyable {
 
     mutating func didClose(_ client: Handle<ClientConnection>) {
         releaseMemory(of: client)
-        pools[Int(clients[client].pool)].clientCount &-= 1
+        let pool = Int(clients[client].pool)
+        process.value.poolClients[pool].add(-1)
+        process.value.workers[index].clients.add(-1)
+        counters.value.currConnections.add(-1)
+        counters.value.pools[pool].clientConnections.add(-1)
+        if clients[client].isInError {
+            counters.value.pools[pool].clientErr.add(1)
+        } else {
+            counters.value.pools[pool].clientEOF.add(1)
+        }
         clients.remove(client)
         if nextAccept != .max { nextAccept = now }
     }
@@ -82,24 +120,40 @@ extension Worker where IO: ~Copyable {
 // MARK: - Servers
 
 extension Worker where IO: ~Copyable {
+    /// - Parameter isProbe: Whether it is to find out if the server is back, and is nobody else's.
     mutating func open(
-        to server: Int, in pool: Int
+        to server: Int, in pool: Int, isProbe: Bool = false
     ) -> Result<Handle<ServerConnection>, SystemError> {
         guard let address = pools[pool].servers[server].address else {
+            didFailToOpen(server, in: pool, .hostDown, isProbe: isProbe)
             return .failure(.hostDown)
         }
         guard !connections.isFull else { return .failure(.tooManyRequests) }
+        counters.value.totalConnections.add(1)
         switch ring.openSocket(for: address) {
         case .failure(let error):
+            didFailToOpen(server, in: pool, error, isProbe: isProbe)
             return .failure(error)
         case .success(let socket):
+            if pools[pool].isKeptAlive { ring.keepAlive(socket) }
             let connection = connections.insert(
-                ServerConnection(socket: socket, pool: pool, server: server))
-            pools[pool].servers[server].didOpen(connection)
+                ServerConnection(
+                    socket: socket, pool: pool, server: server,
+                    place: pools[pool].firstServer &+ server, openedAt: now, isProbe: isProbe))
+            counters.value.currConnections.add(1)
+            if !isProbe { pools[pool].servers[server].didOpen(connection) }
             ring.connect(socket, to: address, token: Token(.serverConnect, connection))
             greet(on: connection, in: pool)
             return .success(connection)
         }
+    }
+
+    private mutating func didFailToOpen(
+        _ server: Int, in pool: Int, _ error: SystemError, isProbe: Bool
+    ) {
+        counters.value.servers[pools[pool].firstServer &+ server].serverErr.add(1)
+        report(.serverFailed, server: server, of: pool, error)
+        if !isProbe { didFail(server: server, of: pool, openedAt: now) }
     }
 
     mutating func preconnect(to server: Int, in pool: Int) {
@@ -108,15 +162,17 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    /// Queues what must come before any client's request: AUTH, then SELECT.
+    /// Queues what must come before any client's request: AUTH, then SELECT; and PING on a probe.
     private mutating func greet(on connection: Handle<ServerConnection>, in pool: Int) {
-        for greeting in 0..<pools[pool].greetings.count {
+        // The last greeting is PING.
+        let count = pools[pool].greetings.count &- (connections[connection].isProbe ? 0 : 1)
+        for greeting in 0..<count {
             pools[pool].greetings[greeting].withSpan { bytes in
                 mbufs.append(bytes, to: &connections[connection].greeting)
             }
             let request = requests.insert(Request(.greeting, client: .none))
-            let byteCount = pools[pool].greetings[greeting].count
-            enqueue(request, on: connection, byteCount: byteCount)
+            enqueue(request, on: connection)
+            queue(request, on: connection, byteCount: pools[pool].greetings[greeting].count)
             connections[connection].didAddGreeting()
         }
     }
@@ -129,6 +185,7 @@ extension Worker where IO: ~Copyable {
             fail(connection, SystemError(errno: -completion.result))
         } else {
             connections[connection].didConnect()
+            counters.value.servers[Int(connections[connection].place)].serverConnections.add(1)
         }
     }
 
@@ -143,10 +200,15 @@ extension Worker where IO: ~Copyable {
         mbufs.release(&requests[request].reply)
         requests.remove(request)
         if isRefused {
-            fail(connection, .invalidReply)
-        } else {
-            connections[connection].didGreet()
-            touch(connection)
+            let pool = Int(connections[connection].pool)
+            let server = Int(connections[connection].server)
+            report(.greetingRefused, server: server, of: pool, .invalidReply)
+            return fail(connection, .invalidReply)
+        }
+        connections[connection].didGreet()
+        touch(connection)
+        if connections[connection].isProbe, connections[connection].phase == .ready {
+            didProbe(connection)
         }
     }
 
@@ -158,6 +220,14 @@ extension Worker where IO: ~Copyable {
         pools[pool].servers[server].didClose(connection)
         var request = connections[connection].firstRequest
         var left = connections[connection].requestCount
+        count(failure: error, of: connection)
+        if connections[connection].isProbe {
+            probe(pools[pool].firstServer &+ server, after: pools[pool].retryTimeout)
+        } else if left > 0 || connections[connection].phase != .ready {
+            report(.serverFailed, server: server, of: pool, error)
+            let openedAt = connections[connection].openedAt
+            didFail(server: server, of: pool, openedAt: openedAt)
+        }
         connections[connection].abandon()
         mbufs.release(&connections[connection].outgoing)
         mbufs.release(&connections[connection].greeting)
@@ -170,8 +240,38 @@ extension Worker where IO: ~Copyable {
         }
     }
 
+    private func count(failure error: SystemError, of connection: Handle<ServerConnection>) {
+        let place = Int(connections[connection].place)
+        switch error {
+        case .endOfStream: counters.value.servers[place].serverEOF.add(1)
+        case .timedOut: counters.value.servers[place].serverTimedout.add(1)
+        default: counters.value.servers[place].serverErr.add(1)
+        }
+        if connections[connection].phase != .connecting {
+            counters.value.servers[place].serverConnections.add(-1)
+        }
+        let unsent = Int(connections[connection].unsentCount)
+        let sent = Int(connections[connection].requestCount) &- unsent
+        counters.value.servers[place].inQueue.add(0 &- unsent)
+        counters.value.servers[place].outQueue.add(0 &- sent)
+        let unsentBytes = connections[connection].unsentBytes
+        let sentBytes = connections[connection].sentBytes
+        counters.value.servers[place].inQueueBytes.add(0 &- unsentBytes)
+        counters.value.servers[place].outQueueBytes.add(0 &- sentBytes)
+    }
+
     mutating func didClose(_ connection: Handle<ServerConnection>) {
+        mbufs.release(&connections[connection].outgoing)
         connections.remove(connection)
+        counters.value.currConnections.add(-1)
+    }
+
+    /// Nanoseconds that a request may wait on a connection; `.max` is for ever. A probe waits no
+    /// longer than for the next, whatever clients do.
+    func timeout(of connection: Handle<ServerConnection>) -> UInt64 {
+        let pool = Int(connections[connection].pool)
+        guard connections[connection].isProbe else { return pools[pool].timeout }
+        return min(pools[pool].timeout, pools[pool].retryTimeout)
     }
 
     /// Closes the connections whose oldest request has waited too long, as twemproxy does, and
@@ -181,7 +281,7 @@ extension Worker where IO: ~Copyable {
         var next = connections.next(from: 0)
         while let connection = next {
             next = connections.next(from: connection.index + 1)
-            let timeout = pools[Int(connections[connection].pool)].timeout
+            let timeout = timeout(of: connection)
             guard timeout != .max, connections[connection].requestCount > 0 else { continue }
             let expiry = requests[connections[connection].firstRequest].enqueuedAt &+ timeout
             if expiry <= now {
@@ -235,6 +335,9 @@ extension Worker where IO: ~Copyable {
             if most.isNone || clients[client].heldCount > clients[most].heldCount { most = client }
         }
         guard !most.isNone else { return }
+        counters.value.clientsOverLimit.add(1)
+        let pool = Int(clients[most].pool)
+        events.send(LogEvent(.clientOverLimit, pool: pool, count: clients[most].heldCount))
         close(most, isError: true)
         clients[most].isDirty = false
         act(for: most)

@@ -78,13 +78,29 @@ extension Worker where IO: ~Copyable {
                 didReceivePart(consumed, of: request)
                 return
             case .reply:
-                let next = requests[request].nextOfServer
-                connections[connection].didPopFirst(next: next)
+                pop(request, of: connection)
                 didReceiveReply(consumed, to: request, from: connection)
             case .violation:
                 return fail(connection, .invalidReply)
             }
             guard connections[connection].phase != .closing else { return }
+        }
+    }
+
+    /// The first request of a server connection has its reply.
+    private mutating func pop(
+        _ request: Handle<Request>, of connection: Handle<ServerConnection>
+    ) {
+        let byteCount = Int(requests[request].byteCount)
+        let place = Int(connections[connection].place)
+        let wasSent = connections[connection].didPopFirst(
+            next: requests[request].nextOfServer, byteCount: byteCount)
+        if wasSent {
+            counters.value.servers[place].outQueue.add(-1)
+            counters.value.servers[place].outQueueBytes.add(0 &- byteCount)
+        } else {
+            counters.value.servers[place].inQueue.add(-1)
+            counters.value.servers[place].inQueueBytes.add(0 &- byteCount)
         }
     }
 

@@ -11,6 +11,9 @@ extension Worker where IO: ~Copyable {
         _ slice: MbufSlice, to request: Handle<Request>, from connection: Handle<ServerConnection>
     ) {
         let client = requests[request].client
+        if requests[request].role == .fragment || !client.isNone {
+            count(slice, endOf: request, from: connection)
+        }
         switch requests[request].role {
         case .single:
             let kind = connections[connection].parser.kind
@@ -30,6 +33,28 @@ extension Worker where IO: ~Copyable {
         case .split:
             preconditionFailure("a split request was sent to a server")
         }
+    }
+
+    /// A reply makes up for failures of its server, unless it says that the server is loading.
+    private mutating func count(
+        _ slice: MbufSlice, endOf request: Handle<Request>,
+        from connection: Handle<ServerConnection>
+    ) {
+        let place = Int(connections[connection].place)
+        let byteCount = requests[request].reply.byteCount &+ slice.count
+        counters.value.servers[place].responses.add(1)
+        counters.value.servers[place].responseBytes.add(byteCount)
+        let pool = Int(connections[connection].pool)
+        guard pools[pool].ejectsServers else { return }
+        if connections[connection].parser.kind == UInt8(ascii: "-"), isLoading(slice) {
+            didFail(server: Int(connections[connection].server), of: pool, openedAt: now)
+        } else {
+            process.value.servers[place].didSucceed()
+        }
+    }
+
+    private func isLoading(_ slice: MbufSlice) -> Bool {
+        mbufs.withBytes(of: slice) { $0.hasPrefix("-LOADING") }
     }
 
     private mutating func didAnswer(
@@ -106,13 +131,21 @@ extension Worker where IO: ~Copyable {
             if !client.isNone { close(client, isError: true) }
         case .single, .split:
             mbufs.release(&requests[request].reply)
-            if !requests[request].client.isNone { write(error: error, to: request) }
+            if !requests[request].client.isNone {
+                write(error: error, to: request)
+                countError(for: requests[request].client)
+            }
             didAnswer(request)
         case .fragment:
             mbufs.release(&requests[request].reply)
             write(error: error, to: request)
             didAnswer(fragment: request)
         }
+    }
+
+    /// A client gets an error because no server answered.
+    func countError(for client: Handle<ClientConnection>) {
+        counters.value.pools[Int(clients[client].pool)].forwardError.add(1)
     }
 
     private mutating func discardStreaming(_ request: Handle<Request>) {

@@ -39,6 +39,8 @@ extension Worker where IO: ~Copyable {
     mutating func act(for connection: Handle<ServerConnection>) {
         while true {
             let socket = connections[connection].socket
+            let unsentCount = Int(connections[connection].unsentCount)
+            let unsentBytes = connections[connection].unsentBytes
             switch connections[connection].nextAction() {
             case .none:
                 return
@@ -46,6 +48,13 @@ extension Worker where IO: ~Copyable {
                 ring.receive(
                     from: socket, into: .servers, token: Token(.serverReceive, connection))
             case .send:
+                if connections[connection].phase == .ready {
+                    let place = Int(connections[connection].place)
+                    counters.value.servers[place].inQueue.add(0 &- unsentCount)
+                    counters.value.servers[place].inQueueBytes.add(0 &- unsentBytes)
+                    counters.value.servers[place].outQueue.add(unsentCount)
+                    counters.value.servers[place].outQueueBytes.add(unsentBytes)
+                }
                 send(on: connection)
             case .cancelConnect:
                 ring.cancel(Token(.serverConnect, connection))

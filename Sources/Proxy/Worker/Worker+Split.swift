@@ -41,13 +41,14 @@ extension Worker where IO: ~Copyable {
             }
             last = handle
             gatherings[gathering].pendingCount &+= 1
+            counters.value.pools[pool].fragments.add(1)
             switch connection(to: server, in: pool) {
             case .failure(let error):
                 parts[server].connection = .none
                 parts[server].failure = error
             case .success(let connection):
                 parts[server].connection = connection
-                enqueue(handle, on: connection, byteCount: 0)
+                enqueue(handle, on: connection)
                 beginFragment(on: connection, command, keyCount: parts[server].keyCount)
             }
         }
@@ -110,7 +111,12 @@ extension Worker where IO: ~Copyable {
             let next = requests[fragment].nextFragment
             let part = parts[Int(requests[fragment].server)]
             parts[Int(requests[fragment].server)] = Part()
-            if part.connection.isNone { fail(fragment, part.failure) }
+            if part.connection.isNone {
+                fail(fragment, part.failure)
+            } else {
+                let byteCount = Int(requests[fragment].byteCount)
+                account(fragment, on: part.connection, byteCount: byteCount)
+            }
             fragment = next
         }
     }
@@ -133,6 +139,7 @@ extension Worker where IO: ~Copyable {
     private mutating func assemble(_ gathering: Handle<Gathering>) {
         let whole = gatherings[gathering].whole
         if let failed = firstError(of: gathering) {
+            countError(for: requests[whole].client)
             return mbufs.append(moving: &requests[failed].reply, to: &requests[whole].reply)
         }
         let isRight =

@@ -11,6 +11,11 @@ import Config
 struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var ring: IO
     let limits: WorkerLimits
+    /// Its number in the process, from 0. The first accepts for all.
+    let index: Int
+    let process: Shared<ProcessState>
+    let counters: Shared<WorkerCounters>
+    let events: EventPipe<LogEvent>
     let pools: FixedArray<Pool>
     let commands = CommandTable()
 
@@ -29,27 +34,47 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     /// For a request that is being split or put together: per server of its pool, its part.
     let parts: FixedArray<Part>
 
+    /// The process' health version that the topologies are of.
+    var healthVersion = 0
+    /// Per server of all pools, when to probe it, if it is for this worker to do; else `.max`.
+    let probeTimes: FixedArray<UInt64>
+    /// Per server of all pools, when its failures may be reported again, and how many were not.
+    let reports: FixedArray<FailureReport>
+
     /// Nanoseconds, read once per turn.
     var now: UInt64 = 0
     /// When the oldest request may be too old; some time before that is harmless.
     var nextExpiry = UInt64.max
     var nextTrim = UInt64.max
+    /// When the next ejected server is to be probed.
+    var nextProbe = UInt64.max
+    /// When to end even if clients are left; `.max` while the proxy is not to end.
+    var drainDeadline = UInt64.max
     /// When to accept again after the system had no descriptor left.
     var nextAccept = UInt64.max
     var isRunning = true
 
     init(
         ring: consuming IO, configuration: Configuration, listeners: [Socket],
-        limits: WorkerLimits, seed: UInt64
+        limits: WorkerLimits, seed: UInt64, index: Int = 0, process: Shared<ProcessState>,
+        counters: Shared<WorkerCounters>, events: EventPipe<LogEvent>
     ) {
         precondition(listeners.count == configuration.pools.count)
         self.ring = ring
         self.limits = limits
+        self.index = index
+        self.process = process
+        self.counters = counters
+        self.events = events
+        var firstServer = 0
         pools = FixedArray(count: listeners.count) { index in
-            Pool(
+            defer { firstServer += configuration.pools[index].servers.count }
+            return Pool(
                 configuration: configuration.pools[index], listener: listeners[index],
-                seed: seed &+ UInt64(index))
+                firstServer: firstServer, seed: seed &+ UInt64(index))
         }
+        probeTimes = FixedArray(count: firstServer) { _ in .max }
+        reports = FixedArray(count: firstServer) { _ in FailureReport() }
         let connectionMax = configuration.connectionMax
         clients = Slab(capacity: limits.clientMax)
         // Twice as many as are in use at once, because old ones linger until the kernel is done.
@@ -87,7 +112,11 @@ extension Worker where IO: ~Copyable {
     mutating func start() {
         now = ring.now
         provideMbufs()
-        for pool in 0..<pools.count { startAccept(pool: pool) }
+        if index == 0 {
+            counters.value.totalConnections.add(pools.count)
+            counters.value.currConnections.add(pools.count)
+            for pool in 0..<pools.count { startAccept(pool: pool) }
+        }
         for pool in 0..<pools.count where pools[pool].configuration.preconnect {
             for server in 0..<pools[pool].servers.count { preconnect(to: server, in: pool) }
         }
@@ -96,13 +125,18 @@ extension Worker where IO: ~Copyable {
 
     /// One turn of the event loop: submit everything, wait once, take everything, act on it.
     mutating func turn() {
-        ring.submitAndWait(until: min(nextExpiry, nextTrim, nextAccept))
+        let deadline = min(min(nextExpiry, nextTrim, nextAccept), min(nextProbe, drainDeadline))
+        ring.submitAndWait(until: deadline)
         now = ring.now
+        adoptHealth()
         while let completion = ring.nextCompletion() {
             handle(completion)
         }
         if now >= nextExpiry { expireRequests() }
+        if now >= nextProbe { probeServers() }
+        adoptHealth()
         settle()
+        if drainDeadline != .max { finishDrain() }
         if now >= nextAccept { resumeAccept() }
         enforceMemoryLimit()
         provideMbufs()
@@ -113,7 +147,9 @@ extension Worker where IO: ~Copyable {
         let token = completion.token
         switch token.purpose {
         case .ignored, .acceptReady: break
-        case .wake: isRunning = false
+        case .wake: beginDrain()
+        case .handover:
+            didAccept(Socket(descriptor: completion.result), pool: Int(token.index))
         case .accept: didAccept(completion, pool: Int(token.index))
         case .clientReceive:
             didReceive(completion, from: token.handle(of: ClientConnection.self))

@@ -1,0 +1,27 @@
+// How the proxy ends: it accepts nothing more, answers what was asked, and closes.
+
+extension Worker where IO: ~Copyable {
+    /// Clients that wait for nothing are closed at once, the others when they have their replies.
+    mutating func beginDrain() {
+        guard drainDeadline == .max else {
+            isRunning = false
+            return
+        }
+        drainDeadline = now &+ limits.drainNanoseconds
+        nextAccept = .max
+        nextProbe = .max
+        if index == 0 {
+            for pool in 0..<pools.count { ring.stopAccepting(on: pools[pool].listener) }
+        }
+        var next = clients.next(from: 0)
+        while let client = next {
+            next = clients.next(from: client.index + 1)
+            clients[client].drain()
+            touch(client)
+        }
+    }
+
+    mutating func finishDrain() {
+        if clients.count == 0 || now >= drainDeadline { isRunning = false }
+    }
+}
