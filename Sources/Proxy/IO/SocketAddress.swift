@@ -28,16 +28,26 @@ struct SocketAddress: BitwiseCopyable {
         length = socklen_t(MemoryLayout<sockaddr_un>.size)
     }
 
+    /// - Returns: nil when the host is no IPv4 or IPv6 address in digits.
+    init?(numericHost host: String, port: UInt16) {
+        guard
+            case .success(let address) = Self.find(host, port: port, flags: AI_NUMERICHOST)
+        else { return nil }
+        self = address
+    }
+
     /// Looks a host up, which may ask a name server and take seconds.
-    ///
-    /// - Parameter isPassive: Whether the address is to listen on.
-    static func resolve(
-        host: String, port: UInt16, isPassive: Bool = false
+    static func resolve(host: String, port: UInt16) -> Result<SocketAddress, ResolveError> {
+        find(host, port: port, flags: 0)
+    }
+
+    private static func find(
+        _ host: String, port: UInt16, flags: Int32
     ) -> Result<SocketAddress, ResolveError> {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        unsafe hints.ai_flags = isPassive ? AI_PASSIVE : 0
+        unsafe hints.ai_flags = flags
         var found: UnsafeMutablePointer<addrinfo>?
         let status = unsafe getaddrinfo(host, String(port), &hints, &found)
         guard status == 0, let first = unsafe found else {

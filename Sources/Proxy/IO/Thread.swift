@@ -21,6 +21,10 @@ enum Thread {
         return status
     }
 
+    static func sleep(milliseconds: UInt32) {
+        usleep(milliseconds * 1000)
+    }
+
     /// Only while the thread starts.
     private final class Box: Sendable {
         let body: @Sendable () -> Void

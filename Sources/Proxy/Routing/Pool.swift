@@ -94,11 +94,9 @@ extension PoolConfiguration {
     }
 }
 
-/// One server at run time: where it is, and the connections to it, in the order of their use.
+/// One server at run time: the connections to it, in the order of their use.
 struct Server: ~Copyable {
     let configuration: ServerConfiguration
-    /// nil when the name does not resolve.
-    var address: SocketAddress?
     private let connections: FixedArray<Handle<ServerConnection>>
     private(set) var connectionCount = 0
     /// The connection that was chosen least recently.
@@ -107,11 +105,6 @@ struct Server: ~Copyable {
     init(_ configuration: ServerConfiguration, connectionMax: Int) {
         self.configuration = configuration
         connections = FixedArray(count: connectionMax) { _ in .none }
-        address =
-            switch configuration.address {
-            case .unix(let path): SocketAddress(unixPath: path)
-            case .tcp(let host, let port): try? SocketAddress.resolve(host: host, port: port).get()
-            }
     }
 
     /// Whether the next request opens a connection: twemproxy opens all it may before it uses one

@@ -53,8 +53,13 @@ package struct ProcessState: ~Copyable, Sendable {
     /// Clients of each pool, of all workers.
     let poolClients: FixedArray<AtomicCount>
     let workers: FixedArray<WorkerPlace>
+    let addresses: AddressBook
 
-    package init(_ configuration: Configuration, workerCount: Int) {
+    init(
+        _ configuration: Configuration, workerCount: Int, questions: EventPipe<UInt32>
+    ) {
+        addresses = AddressBook(
+            configuration.pools.flatMap { $0.servers.map(\.address) }, questions: questions)
         let serverCount = configuration.pools.reduce(0) { $0 + $1.servers.count }
         servers = FixedArray(count: serverCount) { _ in ServerHealth() }
         poolClients = FixedArray(count: configuration.pools.count) { _ in AtomicCount() }

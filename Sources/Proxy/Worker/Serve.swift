@@ -51,7 +51,9 @@ package func serve(
     _ configuration: Configuration, options: ServeOptions, stop: Int32, ended: Int32
 ) throws(ServeError) -> Serving {
     let descriptorMax = Descriptors.raiseLimit()
-    guard let started = NumberPipe(), let events = EventPipe<LogEvent>() else {
+    guard let started = NumberPipe(), let events = EventPipe<LogEvent>(),
+        let questions = EventPipe<UInt32>()
+    else {
         throw .thread(reason: "no descriptor is left")
     }
     defer { started.close() }
@@ -59,17 +61,29 @@ package func serve(
         clientMax: clientMax(configuration, options, descriptorMax: descriptorMax),
         memoryMax: options.memoryMax / options.workerCount)
     limits.drainNanoseconds = options.shutdownTimeout.nanoseconds
+    let process = Shared(
+        ProcessState(
+            configuration, workerCount: options.workerCount, questions: questions))
     let start = WorkerStart(
         configuration: configuration, listeners: try openListeners(configuration), limits: limits,
-        process: Shared(ProcessState(configuration, workerCount: options.workerCount)),
-        running: Shared(AtomicCount()), events: events, started: started, stop: stop, ended: ended)
+        process: process, running: Shared(AtomicCount()), events: events, started: started, stop: stop, ended: ended)
     start.running.value.add(options.workerCount)
+    try startResolver(process)
     var counters: [Shared<WorkerCounters>] = []
     for index in 0..<options.workerCount {
         counters.append(Shared(WorkerCounters(configuration)))
         try start.startWorker(index, counters: counters[index])
     }
     return Serving(counters: counters, events: events)
+}
+
+/// Starts looking up the names of servers, and gives it a moment, so that the first requests find
+/// addresses. A name that does not resolve keeps nothing else waiting.
+private func startResolver(_ process: Shared<ProcessState>) throws(ServeError) {
+    guard !process.value.addresses.isComplete else { return }
+    let status = Thread.start { process.value.addresses.answerQuestions() }
+    guard status == 0 else { throw .thread(reason: SystemError(errno: status).text) }
+    for _ in 0..<100 where !process.value.addresses.isComplete { Thread.sleep(milliseconds: 10) }
 }
 
 /// What every worker is started with.

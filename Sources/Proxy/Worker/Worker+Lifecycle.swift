@@ -124,7 +124,8 @@ extension Worker where IO: ~Copyable {
     mutating func open(
         to server: Int, in pool: Int, isProbe: Bool = false
     ) -> Result<Handle<ServerConnection>, SystemError> {
-        guard let address = pools[pool].servers[server].address else {
+        let place = pools[pool].firstServer &+ server
+        guard let address = process.value.addresses.address(of: place, now: now) else {
             didFailToOpen(server, in: pool, .hostDown, isProbe: isProbe)
             return .failure(.hostDown)
         }
@@ -139,7 +140,7 @@ extension Worker where IO: ~Copyable {
             let connection = connections.insert(
                 ServerConnection(
                     socket: socket, pool: pool, server: server,
-                    place: pools[pool].firstServer &+ server, openedAt: now, isProbe: isProbe))
+                    place: place, openedAt: now, isProbe: isProbe))
             counters.value.currConnections.add(1)
             if !isProbe { pools[pool].servers[server].didOpen(connection) }
             ring.connect(socket, to: address, token: Token(.serverConnect, connection))
