@@ -33,7 +33,7 @@ struct RESPNumberLine: BitwiseCopyable {
         case violation
     }
 
-    /// Longer numbers are no lengths; this many digits fit in an `Int`.
+    /// Of a length: longer ones are none, and this many digits fit in an `Int`.
     private static let digitsMax: UInt8 = 18
 
     private var magnitude = 0
@@ -41,24 +41,24 @@ struct RESPNumberLine: BitwiseCopyable {
     private var isNegative = false
     private var hasCarriageReturn = false
 
-    /// - Parameter allowsEmpty: Whether a line without digits counts as 0.
+    /// - Parameter isLength: Whether the number is the length of something, which has digits, not too
+    ///   many of them, and no minus before a zero. Of other numbers only the end of the line counts.
     mutating func parse(
-        _ bytes: Span<UInt8>, at position: inout Int, allowsEmpty: Bool = false
+        _ bytes: Span<UInt8>, at position: inout Int, isLength: Bool = true
     ) -> Outcome {
         while position < bytes.count {
             position &+= 1
-            let outcome = parse(bytes[position &- 1], allowsEmpty: allowsEmpty)
+            let outcome = parse(bytes[position &- 1], isLength: isLength)
             if case .incomplete = outcome { continue }
             return outcome
         }
         return .incomplete
     }
 
-    mutating func parse(_ byte: UInt8, allowsEmpty: Bool = false) -> Outcome {
+    mutating func parse(_ byte: UInt8, isLength: Bool = true) -> Outcome {
         if hasCarriageReturn {
-            guard byte == RESPHeader.lineFeed, digitCount > 0 || allowsEmpty else {
-                return .violation
-            }
+            let isRight = digitCount > 0 && !(isNegative && magnitude == 0)
+            guard byte == RESPHeader.lineFeed, isRight || !isLength else { return .violation }
             let value = isNegative ? 0 &- magnitude : magnitude
             self = RESPNumberLine()
             return .value(value)
@@ -67,6 +67,8 @@ struct RESPNumberLine: BitwiseCopyable {
         if digit < 10, digitCount < Self.digitsMax {
             magnitude = magnitude &* 10 &+ Int(digit)
             digitCount &+= 1
+        } else if digit < 10, !isLength {
+            // Redis' integers have up to 19 digits. They are passed on, not read.
         } else if byte == RESPHeader.carriageReturn {
             hasCarriageReturn = true
         } else if byte == UInt8(ascii: "-"), digitCount == 0, !isNegative {

@@ -45,9 +45,9 @@ struct RESPReplyParser: BitwiseCopyable {
                 position &+= 1
                 outcome = isEnd ? .element : .violation
             case .integer:
-                outcome = number(bytes, &position, allowsEmpty: true)
+                outcome = number(bytes, &position, isLength: false)
             case .bulkLength, .arrayCount:
-                outcome = number(bytes, &position, allowsEmpty: false)
+                outcome = number(bytes, &position, isLength: true)
             case .bulkBytes:
                 let skipped = min(bytesLeft, bytes.count &- position)
                 position &+= skipped
@@ -123,10 +123,10 @@ struct RESPReplyParser: BitwiseCopyable {
 
     /// The rest of an integer, or of the header of a bulk or an array.
     private mutating func number(
-        _ bytes: Span<UInt8>, _ position: inout Int, allowsEmpty: Bool
+        _ bytes: Span<UInt8>, _ position: inout Int, isLength: Bool
     ) -> Step {
         let value: Int
-        switch line.parse(bytes, at: &position, allowsEmpty: allowsEmpty) {
+        switch line.parse(bytes, at: &position, isLength: isLength) {
         case .incomplete: return .goesOn
         case .violation: return .violation
         case .value(let parsed): value = parsed
