@@ -85,8 +85,12 @@ struct RESPRequestParser: BitwiseCopyable {
                 }
             case .bulkMarker:
                 let base = Int(consumed) &- start
-                if bytes.count &- position >= 8, skipShortBulks(bytes, &position, base) {
-                    return .request
+                if bytes.count &- position >= 8 {
+                    let isComplete = skipShortBulks(bytes, &position, base)
+                    guard base &+ position &- 2 <= Self.byteCountMax else {
+                        return .violation(.tooBigRequest)
+                    }
+                    if isComplete { return .request }
                 }
                 guard phase == .bulkMarker, position < bytes.count else { continue }
                 guard bytes[position] == UInt8(ascii: "$") else {
