@@ -21,14 +21,14 @@ struct InlineWords {
     /// Moves to the next word; returns false at the end of the line, or after an error.
     mutating func next(in line: Span<UInt8>) -> Bool {
         while position < count, Self.isSpace(line[position]) { position += 1 }
-        isInWord = isBalanced && position < count && line[position] != 0
+        isInWord = isBalanced && !isAtEnd(of: line)
         return isInWord
     }
 
     /// The next byte of the word, unquoted; nil at its end.
     mutating func nextByte(in line: Span<UInt8>) -> UInt8? {
         while isInWord {
-            guard position < count, line[position] != 0 else {
+            guard !isAtEnd(of: line) else {
                 isBalanced = isBalanced && quote == .none
                 isInWord = false
                 return nil
@@ -36,7 +36,7 @@ struct InlineWords {
             let byte = line[position]
             switch quote {
             case .none:
-                if Self.isSpace(byte) {
+                if Self.endsWord(byte) {
                     isInWord = false
                     return nil
                 }
@@ -57,7 +57,9 @@ struct InlineWords {
                 guard byte == UInt8(ascii: "'") else { return byte }
                 closeQuote(in: line)
             case .double:
-                if byte == UInt8(ascii: "\\"), position + 1 < count { return escaped(in: line) }
+                if byte == UInt8(ascii: "\\"), let next = at(1, in: line), next != 0 {
+                    return escaped(in: line)
+                }
                 position += 1
                 guard byte == UInt8(ascii: "\"") else { return byte }
                 closeQuote(in: line)
@@ -70,7 +72,7 @@ struct InlineWords {
     private mutating func closeQuote(in line: Span<UInt8>) {
         quote = .none
         isInWord = false
-        if position < count, !Self.isSpace(line[position]) { isBalanced = false }
+        if !isAtEnd(of: line), !Self.isSpace(line[position]) { isBalanced = false }
     }
 
     private mutating func escaped(in line: Span<UInt8>) -> UInt8 {
@@ -106,7 +108,18 @@ struct InlineWords {
         }
     }
 
+    /// To redis, for which a line is a C string, a zero ends it.
+    private func isAtEnd(of line: Span<UInt8>) -> Bool {
+        position >= count || line[position] == 0
+    }
+
+    /// What may stand between words, as isspace(3) has it.
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || (byte >= 0x09 && byte <= 0x0D)
+    }
+
+    /// A vertical tab or a form feed does not end a word, only the others do.
+    private static func endsWord(_ byte: UInt8) -> Bool {
+        isSpace(byte) && byte != 0x0B && byte != 0x0C
     }
 }
