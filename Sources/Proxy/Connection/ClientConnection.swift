@@ -108,10 +108,11 @@ extension ClientConnection {
         isReceiveCancelled = false
     }
 
-    /// The client sends nothing more: it left, or closed its half.
+    /// The client sends nothing more: it left, or closed its half. What waits to be parsed is
+    /// answered all the same.
     mutating func didReachEnd() {
         hasReachedEnd = true
-        drain()
+        if backlog.isEmpty { drain() }
     }
 
     mutating func didSend() {
@@ -140,6 +141,7 @@ extension ClientConnection {
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
     mutating func nextAction() -> Action {
+        if hasReachedEnd, backlog.isEmpty { drain() }
         switch phase {
         case .open, .draining:
             if !isSending, !outgoing.isEmpty {
