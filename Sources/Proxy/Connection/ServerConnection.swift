@@ -143,7 +143,7 @@ extension ServerConnection {
 
     /// Everything that waited has been told; closes as soon as the kernel lets go.
     mutating func abandon() {
-        phase = .closing
+        if phase != .closed { phase = .closing }
         firstRequest = .none
         lastRequest = .none
         requestCount = 0
