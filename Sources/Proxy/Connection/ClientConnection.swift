@@ -58,31 +58,34 @@ struct ClientConnection: ~Copyable {
 
 // MARK: - Limits
 
-extension ClientConnection {
+/// How much may be in flight for one client.
+struct ClientLimits: BitwiseCopyable {
     /// Replies that wait to be sent, in bytes. Over the soft limit nothing more is read from the
     /// client, over the hard one it is closed.
-    static let unsentSoftMax = 1 << 20
-    static let unsentHardMax = 64 << 20
+    var unsentSoftMax = 1 << 20
+    var unsentHardMax = 64 << 20
     /// Requests in flight. Over it nothing more is read until half of them are answered.
-    static let requestCountMax: UInt32 = 16384
+    var requestMax: UInt32 = 16384
+}
 
+extension ClientConnection {
     var unsentCount: Int { outgoing.byteCount &+ sending.byteCount }
 
     /// All memory held for the client, in bytes.
     var heldCount: Int { unsentCount &+ partial.byteCount &+ backlog.byteCount }
 
-    var isOverLimit: Bool {
-        unsentCount > Self.unsentSoftMax || requestCount >= Self.requestCountMax
+    func isOver(_ limits: ClientLimits) -> Bool {
+        unsentCount > limits.unsentSoftMax || requestCount >= limits.requestMax
     }
 
     /// Whether its waiting requests may go on: some way below the limits, so as not to flap.
-    var isBelowLimit: Bool {
-        unsentCount <= Self.unsentSoftMax / 2 && requestCount <= Self.requestCountMax / 2
+    func isBelow(_ limits: ClientLimits) -> Bool {
+        unsentCount <= limits.unsentSoftMax / 2 && requestCount <= limits.requestMax / 2
     }
 
     /// Reads on while nothing waits to be parsed.
-    private var wantsBytes: Bool {
-        phase == .draining || (backlog.isEmpty && !isOverLimit)
+    private func wantsBytes(_ limits: ClientLimits) -> Bool {
+        phase == .draining || (backlog.isEmpty && !isOver(limits))
     }
 }
 
@@ -140,7 +143,7 @@ extension ClientConnection {
     }
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
-    mutating func nextAction() -> Action {
+    mutating func nextAction(_ limits: ClientLimits = ClientLimits()) -> Action {
         if hasReachedEnd, backlog.isEmpty { drain() }
         switch phase {
         case .open, .draining:
@@ -150,9 +153,9 @@ extension ClientConnection {
             }
             if phase == .draining, !isSending, requestCount == 0 {
                 abandon()
-                return nextAction()
+                return nextAction(limits)
             }
-            return nextReceiveAction()
+            return nextReceiveAction(limits)
         case .closing:
             if isReceiving, !isReceiveCancelled {
                 isReceiveCancelled = true
@@ -170,12 +173,12 @@ extension ClientConnection {
         }
     }
 
-    private mutating func nextReceiveAction() -> Action {
-        if !isReceiving, wantsBytes, !hasReachedEnd {
+    private mutating func nextReceiveAction(_ limits: ClientLimits) -> Action {
+        if !isReceiving, wantsBytes(limits), !hasReachedEnd {
             isReceiving = true
             return .receive
         }
-        if isReceiving, !wantsBytes, !isReceiveCancelled {
+        if isReceiving, !wantsBytes(limits), !isReceiveCancelled {
             isReceiveCancelled = true
             return .cancelReceive
         }

@@ -66,11 +66,6 @@ struct ServerConnection: ~Copyable {
         self.openedAt = openedAt
         self.isProbe = isProbe
     }
-
-    /// Requests that may wait on one connection. More get an error at once.
-    static let requestCountMax: UInt32 = 1 << 20
-
-    var isFull: Bool { requestCount >= Self.requestCountMax }
 }
 
 // MARK: - Events

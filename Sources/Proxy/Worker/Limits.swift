@@ -9,7 +9,13 @@ package struct WorkerLimits: Sendable {
     /// Mbufs in use from which on the client that holds most is closed.
     package var mbufHardMax: UInt32
     /// Mbufs that the kernel has at a time, per group.
-    let providedMbufs = MbufCounts(incremental: 64, plain: 512)
+    var providedMbufs = MbufCounts(incremental: 64, plain: 512)
+    var client = ClientLimits()
+    /// Requests that may wait on one server connection. More get an error at once.
+    var serverRequestMax: UInt32 = 1 << 20
+    /// Replies from this many bytes on are not kept until they are whole: once the request is the
+    /// client's oldest, what is there goes out.
+    var streamingMin = 1 << 20
 
     /// How long requests in flight may take to finish when the proxy ends.
     package var drainNanoseconds: UInt64 = 10_000_000_000

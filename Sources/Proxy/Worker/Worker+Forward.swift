@@ -97,6 +97,9 @@ extension Worker where IO: ~Copyable {
         if pools[pool].topology.isEmpty { return .failure(.connectionRefused) }
         if pools[pool].servers[server].wantsConnection { return open(to: server, in: pool) }
         let chosen = pools[pool].servers[server].chooseConnection()
-        return connections[chosen].isFull ? .failure(.tooManyRequests) : .success(chosen)
+        guard connections[chosen].requestCount < limits.serverRequestMax else {
+            return .failure(.tooManyRequests)
+        }
+        return .success(chosen)
     }
 }

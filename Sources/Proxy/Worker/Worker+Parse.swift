@@ -6,7 +6,7 @@ extension Worker where IO: ~Copyable {
     mutating func parseRequests(in slice: MbufSlice, from client: Handle<ClientConnection>) {
         var rest = slice
         while rest.count > 0 {
-            guard !clients[client].isOverLimit else {
+            guard !clients[client].isOver(limits.client) else {
                 mbufs.append(rest, to: &clients[client].backlog)
                 touch(client)
                 return

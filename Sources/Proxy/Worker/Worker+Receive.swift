@@ -23,7 +23,7 @@ extension Worker where IO: ~Copyable {
     }
 
     private mutating func didReceive(_ slice: MbufSlice, from client: Handle<ClientConnection>) {
-        if clients[client].backlog.isEmpty, !clients[client].isOverLimit {
+        if clients[client].backlog.isEmpty, !clients[client].isOver(limits.client) {
             parseRequests(in: slice, from: client)
         } else {
             mbufs.append(slice, to: &clients[client].backlog)
@@ -33,9 +33,9 @@ extension Worker where IO: ~Copyable {
 
     /// Parses what a client was not allowed to ask before.
     mutating func resume(_ client: Handle<ClientConnection>) {
-        guard !clients[client].backlog.isEmpty, clients[client].isBelowLimit else { return }
+        guard !clients[client].backlog.isEmpty, clients[client].isBelow(limits.client) else { return }
         var backlog = clients[client].backlog.take()
-        while clients[client].phase == .open, !clients[client].isOverLimit,
+        while clients[client].phase == .open, !clients[client].isOver(limits.client),
             let slice = mbufs.takeFirst(from: &backlog)
         {
             parseRequests(in: slice, from: client)

@@ -2,10 +2,6 @@
 // to, and leaves in the order of that client's requests.
 
 extension Worker where IO: ~Copyable {
-    /// Replies from this many bytes on are not kept until they are whole: once the request is the
-    /// client's oldest, what is there goes out.
-    static var streamingMin: Int { 1 << 20 }
-
     /// The whole of a reply has arrived, and this is its end.
     mutating func didReceiveReply(
         _ slice: MbufSlice, to request: Handle<Request>, from connection: Handle<ServerConnection>
@@ -80,7 +76,7 @@ extension Worker where IO: ~Copyable {
         mbufs.append(slice, to: &requests[request].reply)
         guard requests[request].role == .single, clients[client].firstRequest == request,
             requests[request].isStreaming
-                || requests[request].reply.byteCount >= Self.streamingMin
+                || requests[request].reply.byteCount >= limits.streamingMin
         else { return }
         requests[request].isStreaming = true
         mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)

@@ -2,12 +2,12 @@
 
 extension Worker where IO: ~Copyable {
     mutating func act(for client: Handle<ClientConnection>) {
-        if clients[client].unsentCount > ClientConnection.unsentHardMax {
+        if clients[client].unsentCount > limits.client.unsentHardMax {
             close(client, isError: true)
         }
         while true {
             let socket = clients[client].socket
-            switch clients[client].nextAction() {
+            switch clients[client].nextAction(limits.client) {
             case .none:
                 return
             case .receive:

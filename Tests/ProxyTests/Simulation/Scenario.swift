@@ -1,0 +1,52 @@
+import Config
+
+@testable import Proxy
+
+/// What kind of runs a suite makes: how many peers, what they do, and what goes wrong how often.
+struct Scenario {
+    var clientCount = 1...5
+    var serverCount = 1...4
+    /// Requests per client.
+    var requestCount = 1...16
+    var pipelineMax = 8
+    var serverConnections: Int32 = 1
+    /// Sizes of most values, and of one in ten.
+    var valueSizes = 0...200
+    var bigValueSizes = 0...20_000
+    var distribution = Distribution.modula
+    var timeout: Duration?
+    var preconnect = false
+    var password: String?
+    var database: Int32 = 0
+    var clientConnections: Int32 = 0
+    var limits = WorkerLimits.forSimulation
+    /// Provided mbufs that are filled over several receives, as newer kernels do.
+    var isIncremental: Bool?
+
+    /// Chances in a hundred: per client.
+    var clientFaults = 0
+    /// Per request that a server has got.
+    var serverFaults = 0
+    /// Per connection that is being made.
+    var connectFaults = 0
+    /// Per request: its reply waits for some time, of which this is the most, in nanoseconds.
+    var delays = 20
+    var delayMax = 2_000_000
+    /// Per receive: the kernel ends the multishot for a reason of its own.
+    var shotEnds = 3
+    var acceptFaults = 0
+    /// The proxy may close clients that did nothing wrong, for its memory's sake.
+    var mayCloseClients = false
+    /// The proxy may answer that it has too much to do.
+    var mayRefuse = false
+}
+
+extension WorkerLimits {
+    /// Small, so that a run costs little. The tests of limits make them smaller still.
+    static var forSimulation: WorkerLimits {
+        var limits = WorkerLimits(clientMax: 32, memoryMax: 64 << 20)
+        limits.requestMax = 8192
+        limits.providedMbufs = MbufCounts(incremental: 8, plain: 16)
+        return limits
+    }
+}

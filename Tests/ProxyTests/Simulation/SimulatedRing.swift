@@ -1,0 +1,146 @@
+import Glibc
+
+@testable import Proxy
+
+/// A `Ring` whose kernel, network, peers and clock are a `World`. It checks what it is asked.
+struct SimulatedRing: Ring, ~Copyable {
+    let world: World
+
+    var now: UInt64 { world.clock }
+
+    mutating func accept(on listener: Socket, token: Token) {
+        check(listener == Self.listener, "accept on \(listener)")
+        begin(Operation(.accept, token: token, link: nil))
+    }
+
+    mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError> {
+        guard let server = server(at: address) else {
+            world.fail("a socket for an unknown address")
+            return .failure(.hostDown)
+        }
+        if world.chance.percent(world.scenario.connectFaults / 4) {
+            server.noteFault(in: world)
+            return .failure(SystemError(errno: EMFILE))
+        }
+        let link = world.makeLink(to: .server(server), isConnected: false)
+        return .success(Socket(descriptor: link.descriptor))
+    }
+
+    mutating func connect(_ socket: Socket, to address: borrowing SocketAddress, token: Token) {
+        guard let link = link(socket, "connect") else { return }
+        check(!link.isConnected, "a second connect")
+        begin(Operation(.connect, token: token, link: link))
+    }
+
+    mutating func receive(from socket: Socket, into group: MbufGroup, token: Token) {
+        guard let link = link(socket, "receive") else { return }
+        check(link.isConnected, "receive before connect")
+        check(
+            !operations(on: link).contains { if case .receive = $0.kind { true } else { false } },
+            "a second receive")
+        begin(Operation(.receive(group), token: token, link: link))
+    }
+
+    mutating func send(
+        _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
+        token: Token
+    ) {
+        guard let link = link(socket, "send") else { return }
+        check(link.isConnected, "send before connect")
+        check(
+            !operations(on: link).contains { if case .send = $0.kind { true } else { false } },
+            "a second send")
+        var parts: [UnsafeRawBufferPointer] = []
+        var index = chain.head
+        while index != ChainNodePool.none {
+            let node = mbufs.nodes[index]
+            parts.append(
+                UnsafeRawBufferPointer(
+                    start: mbufs.memory(of: node.slice), count: node.slice.count))
+            index = node.next
+        }
+        check(!parts.isEmpty && parts.count <= ChainNodePool.sendPartsMax, "send of \(parts.count)")
+        check(parts.allSatisfy { $0.count > 0 }, "send of an empty part")
+        let operation = Operation(.send, token: token, link: link, parts: parts)
+        check(operation.bytes.count == chain.byteCount, "a chain whose byte count is wrong")
+        begin(operation)
+    }
+
+    mutating func cancel(_ token: Token) {
+        let found = world.operations.first { $0.token == token }
+        found?.isCancelled = true
+        world.completeLater(Completion(token: Token(.ignored), result: found == nil ? -ENOENT : 0))
+    }
+
+    mutating func close(_ socket: Socket, token: Token) {
+        guard let link = link(socket, "close") else { return }
+        check(operations(on: link).isEmpty, "close while something is in flight")
+        link.isClosing = true
+        begin(Operation(.close, token: token, link: link))
+    }
+
+    mutating func watch(_ descriptor: Socket, token: Token) {
+        world.fail("watch is not simulated")
+    }
+
+    func vacancies(in group: MbufGroup) -> Int {
+        world.groups[group.rawValue].capacity - world.groups[group.rawValue].buffers.count
+    }
+
+    mutating func provide(_ mbuf: Mbuf, of mbufs: borrowing MbufPool, to group: MbufGroup) {
+        check(vacancies(in: group) > 0, "provide without a vacancy")
+        let memory = mbufs.memory(of: MbufSlice(mbuf: mbuf, offset: 0, count: Mbuf.size))
+        world.groups[group.rawValue].buffers.append(
+            ProvidedMbufs.Buffer(mbuf: mbuf, memory: memory))
+    }
+
+    mutating func submitAndWait(until deadline: UInt64) {
+        world.wait(until: deadline)
+    }
+
+    mutating func nextCompletion() -> Completion? {
+        guard world.readCount < world.ready.count else { return nil }
+        world.readCount += 1
+        let completion = world.ready[world.readCount - 1]
+        world.trace?("  \(completion.token.purpose) \(completion.token.index): \(completion.result)")
+        return completion
+    }
+}
+
+extension SimulatedRing {
+    static let listener = Socket(descriptor: 3)
+
+    private func check(_ isRight: Bool, _ text: @autoclosure () -> String) {
+        if !isRight { world.fail(text()) }
+    }
+
+    private func begin(_ operation: Operation) {
+        if operation.token != Token(.ignored) {
+            check(
+                !world.operations.contains { $0.token == operation.token },
+                "two operations of one token")
+        }
+        world.trace?("  begin \(operation.kind) \(operation.link?.descriptor ?? 0)")
+        world.operations.append(operation)
+    }
+
+    private func operations(on link: Link) -> [Operation] {
+        world.operations.filter { $0.link === link }
+    }
+
+    private func link(_ socket: Socket, _ text: String) -> Link? {
+        guard let link = world.links[socket.descriptor], !link.isClosing else {
+            world.fail("\(text) on closed socket \(socket.descriptor)")
+            return nil
+        }
+        return link
+    }
+
+    /// Servers listen on unix sockets named `s` and their index.
+    private func server(at address: borrowing SocketAddress) -> SimulatedServer? {
+        let index = address.withSockaddr { pointer, _ in
+            Int(UnsafeRawPointer(pointer).load(fromByteOffset: 3, as: UInt8.self)) - 0x30
+        }
+        return world.servers.indices.contains(index) ? world.servers[index] : nil
+    }
+}
