@@ -340,7 +340,6 @@ extension Worker where IO: ~Copyable {
         let pool = Int(clients[most].pool)
         events.send(LogEvent(.clientOverLimit, pool: pool, count: clients[most].heldCount))
         close(most, isError: true)
-        clients[most].isDirty = false
-        act(for: most)
+        settle()
     }
 }

@@ -183,7 +183,7 @@ extension Worker where IO: ~Copyable {
 
     /// Does what the connections want that something happened to. Clients come first, as what they
     /// held back may go to servers.
-    private mutating func settle() {
+    mutating func settle() {
         while true {
             if let client = dirtyClients.pop() {
                 clients[client].isDirty = false

@@ -1,0 +1,22 @@
+import Testing
+
+@testable import Proxy
+
+/// What simulations have found, each by itself.
+@Suite struct SymptomTests {
+    /// A client that waits for replies with requests held back is idle in the kernel, so its
+    /// socket closes at once, and the worker must not look after it again.
+    @Test func closingAnIdleClientForMemoryDoesNotTrap() {
+        var scenario = Scenario()
+        scenario.limits.mbufSoftMax = 20
+        scenario.limits.mbufHardMax = 24
+        scenario.limits.client.requestMax = 2
+        scenario.clientCount = 4...8
+        scenario.pipelineMax = 30
+        scenario.requestCount = 10...30
+        scenario.delays = 80
+        scenario.bigValueSizes = 0...60_000
+        scenario.mayCloseClients = true
+        Simulation.run(50, of: scenario, from: 50)
+    }
+}
