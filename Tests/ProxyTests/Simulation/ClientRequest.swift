@@ -50,7 +50,7 @@ enum ClientRequest {
         }
     }
 
-    var summary: String { text(of: bytes.prefix(120)) }
+    var summary: String { text(of: bytes.prefix(50)) }
 }
 
 // MARK: - What needs no keys

@@ -55,7 +55,7 @@ extension Link: CustomStringConvertible {
         let name =
             switch peer {
             case .client(let client): client.description
-            case .server(let server): "server \(server.index)"
+            case .server(let server): server.description
             }
         return "link \(descriptor) to \(name), \(toProxy.count) bytes to the proxy, "
             + "\(toPeer.count) to the peer, end \(end.debugDescription)"

@@ -124,8 +124,11 @@ extension SimulatedServer {
     var wakeAt: UInt64 {
         var next = connectsAt.values.min() ?? .max
         for session in sessions {
-            if let until = session.hangsUntil { next = min(next, until) }
-            if let reply = session.replies.first { next = min(next, reply.readyAt) }
+            if let until = session.hangsUntil {
+                next = min(next, until)
+            } else if let reply = session.replies.first {
+                next = min(next, reply.readyAt)
+            }
         }
         return next
     }
@@ -326,4 +329,15 @@ extension SimulatedServer {
 extension Scenario {
     /// So long that only a fault takes it.
     var longTime: UInt64 { 50_000_000 }
+}
+
+extension SimulatedServer: CustomStringConvertible {
+    var description: String {
+        let list = sessions.map { session in
+            "(\(session.link.descriptor): \(session.input.count) bytes in, "
+                + "\(session.replies.count) replies and \(session.output.count) bytes out, "
+                + "hangs until \(session.hangsUntil ?? 0), end \(session.end.debugDescription))"
+        }
+        return "server \(index) \(list)"
+    }
 }

@@ -23,7 +23,7 @@ enum Reply {
         switch self {
         case .bulk(let value?): "bulk of \(value.count) \(text(of: value.prefix(40)))"
         case .array(let elements): "array \(elements.map(\.summary))"
-        default: text(of: bytes.prefix(200))
+        default: text(of: bytes.prefix(80))
         }
     }
 }
