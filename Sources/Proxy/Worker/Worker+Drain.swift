@@ -10,6 +10,7 @@ extension Worker where IO: ~Copyable {
         drainDeadline = now &+ limits.drainNanoseconds
         nextAccept = .max
         nextProbe = .max
+        nextReopening = .max
         if index == 0 {
             for pool in 0..<pools.count { ring.stopAccepting(on: pools[pool].listener) }
         }

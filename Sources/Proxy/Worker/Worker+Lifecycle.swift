@@ -158,8 +158,9 @@ extension Worker where IO: ~Copyable {
     }
 
     mutating func preconnect(to server: Int, in pool: Int) {
-        if pools[pool].servers[server].connectionCount == 0 {
-            _ = open(to: server, in: pool)
+        guard pools[pool].servers[server].connectionCount == 0 else { return }
+        if case .failure = open(to: server, in: pool) {
+            scheduleReopening(of: server, in: pool)
         }
     }
 
@@ -186,6 +187,7 @@ extension Worker where IO: ~Copyable {
             fail(connection, SystemError(errno: -completion.result))
         } else {
             connections[connection].didConnect()
+            didReopen(connection)
             counters.value.servers[Int(connections[connection].place)].serverConnections.add(1)
         }
     }
@@ -230,6 +232,7 @@ extension Worker where IO: ~Copyable {
             didFail(server: server, of: pool, openedAt: openedAt)
         }
         connections[connection].abandon()
+        scheduleReopening(of: server, in: pool)
         mbufs.release(&connections[connection].outgoing)
         mbufs.release(&connections[connection].greeting)
         touch(connection)

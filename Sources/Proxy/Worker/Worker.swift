@@ -41,6 +41,9 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     /// Per server of all pools, when its failures may be reported again, and how many were not.
     let reports: FixedArray<FailureReport>
 
+    /// Per server of all pools.
+    let reopenings: FixedArray<Reopening>
+
     /// Nanoseconds, read once per turn.
     var now: UInt64 = 0
     /// When the oldest request may be too old; some time before that is harmless.
@@ -48,6 +51,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var nextTrim = UInt64.max
     /// When the next ejected server is to be probed.
     var nextProbe = UInt64.max
+    var nextReopening = UInt64.max
     /// When to end even if clients are left; `.max` while the proxy is not to end.
     var drainDeadline = UInt64.max
     /// When to accept again after the system had no descriptor left.
@@ -74,6 +78,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
                 firstServer: firstServer, seed: seed &+ UInt64(index))
         }
         probeTimes = FixedArray(count: firstServer) { _ in .max }
+        reopenings = FixedArray(count: firstServer) { _ in Reopening() }
         reports = FixedArray(count: firstServer) { _ in FailureReport() }
         let connectionMax = configuration.connectionMax
         clients = Slab(capacity: limits.clientMax)
@@ -125,7 +130,8 @@ extension Worker where IO: ~Copyable {
 
     /// One turn of the event loop: submit everything, wait once, take everything, act on it.
     mutating func turn() {
-        let deadline = min(min(nextExpiry, nextTrim, nextAccept), min(nextProbe, drainDeadline))
+        let deadline = min(
+            min(nextExpiry, nextTrim, nextAccept), min(nextProbe, nextReopening, drainDeadline))
         ring.submitAndWait(until: deadline)
         now = ring.now
         adoptHealth()
@@ -134,6 +140,7 @@ extension Worker where IO: ~Copyable {
         }
         if now >= nextExpiry { expireRequests() }
         if now >= nextProbe { probeServers() }
+        if now >= nextReopening { reopenConnections() }
         adoptHealth()
         settle()
         if drainDeadline != .max { finishDrain() }
