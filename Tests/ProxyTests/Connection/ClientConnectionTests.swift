@@ -5,6 +5,8 @@ import Testing
 @Suite struct ClientConnectionTests {
     typealias Action = ClientConnection.Action
 
+    private static let limits = ClientLimits()
+
     /// A client and the memory of its chains, which a connection does not own.
     private struct Client: ~Copyable {
         var connection = ClientConnection(
@@ -220,34 +222,34 @@ import Testing
     @Test func requestsUpToTheLimit() {
         var client = Client()
         _ = client.actions()
-        let limit = Int(ClientConnection.requestCountMax)
+        let limit = Int(Self.limits.requestMax)
         client.push(limit - 1)
         var actions = [client.actions()]
         client.push()
-        var isOver = client.connection.isOverLimit
+        var isOver = client.connection.isOver(Self.limits)
         #expect(isOver)
         actions.append(client.actions())
         actions.append(client.actions())
         client.connection.didEndReceive()
         actions.append(client.actions())
         client.pop()
-        isOver = client.connection.isOverLimit
+        isOver = client.connection.isOver(Self.limits)
         #expect(!isOver)
         actions.append(client.actions())
         #expect(actions == [[], [.cancelReceive], [], [], [.receive]])
         // What was held back waits until half of the requests are answered.
         client.pop(limit / 2 - 2)
-        var isBelow = client.connection.isBelowLimit
+        var isBelow = client.connection.isBelow(Self.limits)
         #expect(!isBelow)
         client.pop()
-        isBelow = client.connection.isBelowLimit
+        isBelow = client.connection.isBelow(Self.limits)
         #expect(isBelow)
     }
 
     @Test func unsentRepliesUpToTheSoftLimit() {
         var client = Client()
         _ = client.actions()
-        client.reply(ClientConnection.unsentSoftMax)
+        client.reply(Self.limits.unsentSoftMax)
         var actions = [client.actions()]
         // What the kernel is sending counts as well.
         client.reply(1)
@@ -255,7 +257,7 @@ import Testing
         client.connection.didEndReceive()
         actions.append(client.actions())
         #expect(actions == [[.send], [.cancelReceive], []])
-        let isBelow = client.connection.isBelowLimit
+        let isBelow = client.connection.isBelow(Self.limits)
         #expect(!isBelow)
         while client.connection.unsentCount > 0 {
             client.didSend()

@@ -7,7 +7,9 @@ import Testing
 
     /// A connection and the memory of its chains, which it does not own.
     private struct Server: ~Copyable {
-        var connection = ServerConnection(socket: Socket(descriptor: 7), pool: 1, server: 2)
+        var connection = ServerConnection(
+            socket: Socket(descriptor: 7), pool: 1, server: 2, place: 3, openedAt: 4,
+            isProbe: false)
         var mbufs = MbufPool(capacity: 4)
         private var nextRequest: UInt32 = 0
 
@@ -31,23 +33,28 @@ import Testing
 
         mutating func greet() {
             mbufs.append("AUTH", to: &connection.greeting)
-            push()
+            push(byteCount: 4)
             connection.didAddGreeting()
         }
 
         mutating func request() {
             mbufs.append("GET", to: &connection.outgoing)
-            push()
+            push(byteCount: 3)
         }
 
-        private mutating func push() {
+        private mutating func push(byteCount: Int) {
             connection.didPush(Handle(index: nextRequest, generation: 1))
+            connection.didAddBytes(byteCount)
             nextRequest += 1
         }
 
-        mutating func pop() {
-            connection.didPopFirst(
-                next: Handle(index: connection.firstRequest.index &+ 1, generation: 1))
+        /// Returns whether the request had been sent.
+        @discardableResult
+        mutating func pop() -> Bool {
+            let isGreeting = connection.phase == .greeting
+            return connection.didPopFirst(
+                next: Handle(index: connection.firstRequest.index &+ 1, generation: 1),
+                byteCount: isGreeting ? 4 : 3)
         }
 
         mutating func didSend() {
@@ -182,18 +189,50 @@ import Testing
         server.end()
     }
 
-    @Test func isFullAtTheLimit() {
+    /// What waits to be sent and what waits for its reply, as the stats show it.
+    @Test func countsBytesBeforeAndAfterTheyAreSent() {
         var server = Server()
-        let limit = Int(ServerConnection.requestCountMax)
-        for _ in 0..<limit - 1 { server.connection.didPush(.none) }
-        var isFull = server.connection.isFull
-        #expect(!isFull)
-        server.connection.didPush(.none)
-        isFull = server.connection.isFull
-        #expect(isFull)
-        server.pop()
-        isFull = server.connection.isFull
-        #expect(!isFull)
+        server.request()
+        server.request()
+        var bytes = [server.connection.unsentBytes, server.connection.sentBytes]
+        #expect(bytes == [6, 0])
+        server.connection.didConnect()
+        _ = server.actions()
+        server.request()
+        bytes = [server.connection.unsentBytes, server.connection.sentBytes]
+        #expect(bytes == [3, 6])
+        var wasSent = [server.pop(), server.pop()]
+        bytes = [server.connection.unsentBytes, server.connection.sentBytes]
+        #expect(bytes == [3, 0])
+        // An answer to what was never asked: the connection will be given up.
+        wasSent.append(server.pop())
+        bytes = [server.connection.unsentBytes, server.connection.sentBytes]
+        #expect(bytes == [0, 0])
+        #expect(wasSent == [true, true, false])
+        server.end()
+    }
+
+    @Test func abandoningForgetsWhatWasCounted() {
+        var server = Server()
+        server.connection.didConnect()
+        server.request()
+        _ = server.actions()
+        server.request()
+        server.connection.abandon()
+        let bytes = [server.connection.unsentBytes, server.connection.sentBytes]
+        #expect(bytes == [0, 0])
+        server.end()
+    }
+
+    @Test func aProbeThatWasAnsweredIsAConnectionLikeAnyOther() {
+        var connection = ServerConnection(
+            socket: Socket(descriptor: 7), pool: 0, server: 0, place: 0, openedAt: 0,
+            isProbe: true)
+        var isProbe = connection.isProbe
+        #expect(isProbe)
+        connection.didProbe()
+        isProbe = connection.isProbe
+        #expect(!isProbe)
     }
 
     // MARK: - Every event in every phase
@@ -208,7 +247,9 @@ import Testing
         var count = 0
         var closed = 0
         forEverySequence(of: Event.allCases, upTo: 7) { events in
-            var server = ServerConnection(socket: Socket(descriptor: 7), pool: 0, server: 0)
+            var server = ServerConnection(
+                socket: Socket(descriptor: 7), pool: 0, server: 0, place: 0, openedAt: 0,
+                isProbe: false)
             var mbufs = MbufPool(capacity: 8)
             var kernel = Kernel()
             kernel.begin(.connect)
@@ -258,7 +299,7 @@ import Testing
             guard server.phase == .greeting || server.phase == .ready,
                 server.requestCount > server.unsentCount || server.phase == .greeting
             else { return false }
-            server.didPopFirst(next: Handle(index: 0, generation: 1))
+            _ = server.didPopFirst(next: Handle(index: 0, generation: 1), byteCount: 0)
             if server.phase == .greeting { server.didGreet() }
         case .connect:
             guard kernel.complete(.connect) else { return false }

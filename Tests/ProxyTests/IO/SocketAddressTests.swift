@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: [("::1", 1 as UInt8), ("::", 0), ("0:0:0:0:0:0:0:1", 1)])
     func readsIPv6(_ host: String, _ last: UInt8) throws {
-        let address = try SocketAddress.resolve(host: host, port: 0x1234, isPassive: true).get()
+        let address = try SocketAddress.resolve(host: host, port: 0x1234).get()
         #expect(!address.isUnix)
         #expect(address.family == AF_INET6)
         let expected =

@@ -114,7 +114,7 @@ import Testing
             return position
         }
         #expect(count == Self.request.count)
-        let arrival = Arrival(slice: slice, chain: MbufChain(), parser: parser)
+        let arrival = Arrival(slice: slice, chain: MbufChain(), parser: parser, mbufs: pool)
         let found = [
             [arrival.argumentCount],
             pool.contents(of: arrival.slice(of: arrival.name)).map(Int.init),
