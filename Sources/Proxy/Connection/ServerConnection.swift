@@ -78,10 +78,11 @@ extension ServerConnection {
         unsentCount &+= 1
     }
 
-    /// The request just pushed is the proxy's own.
+    /// The request just pushed is the proxy's own. It is sent before anything is received.
     mutating func didAddGreeting() {
         assert(phase == .connecting)
         greetingCount &+= 1
+        unsentCount &-= 1
     }
 
     /// The bytes of a request that was pushed join what is to be sent.
@@ -89,20 +90,15 @@ extension ServerConnection {
         unsentBytes &+= count
     }
 
-    /// - Parameter byteCount: Of the request.
-    /// - Returns: Whether it had been handed to the kernel.
-    mutating func didPopFirst(next: Handle<Request>, byteCount: Int) -> Bool {
-        assert(requestCount > 0)
+    /// Whether a reply can be to a request. One that comes before any was sent is to none.
+    var awaitsReply: Bool { requestCount > unsentCount }
+
+    /// - Parameter byteCount: Of the request, as it was added.
+    mutating func didPopFirst(next: Handle<Request>, byteCount: Int) {
+        assert(awaitsReply)
         firstRequest = next
         requestCount &-= 1
-        guard unsentCount > requestCount else {
-            sentBytes &-= byteCount
-            return true
-        }
-        // Greetings count as unsent. Any other request was answered before it was asked.
-        unsentCount = requestCount
-        unsentBytes &-= byteCount
-        return false
+        sentBytes &-= byteCount
     }
 
     /// A probe that was answered is a connection like any other.

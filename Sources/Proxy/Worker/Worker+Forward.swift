@@ -72,19 +72,11 @@ extension Worker where IO: ~Copyable {
     mutating func account(
         _ request: Handle<Request>, on connection: Handle<ServerConnection>, byteCount: Int
     ) {
-        let place = Int(connections[connection].place)
-        counters.value.servers[place].requests.add(1)
-        counters.value.servers[place].requestBytes.add(byteCount)
-        queue(request, on: connection, byteCount: byteCount)
-    }
-
-    /// As `account`, for requests that are not a client's.
-    mutating func queue(
-        _ request: Handle<Request>, on connection: Handle<ServerConnection>, byteCount: Int
-    ) {
         requests[request].byteCount = UInt32(truncatingIfNeeded: byteCount)
         connections[connection].didAddBytes(byteCount)
         let place = Int(connections[connection].place)
+        counters.value.servers[place].requests.add(1)
+        counters.value.servers[place].requestBytes.add(byteCount)
         counters.value.servers[place].inQueue.add(1)
         counters.value.servers[place].inQueueBytes.add(byteCount)
     }

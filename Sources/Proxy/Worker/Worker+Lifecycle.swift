@@ -174,7 +174,6 @@ extension Worker where IO: ~Copyable {
             }
             let request = requests.insert(Request(.greeting, client: .none))
             enqueue(request, on: connection)
-            queue(request, on: connection, byteCount: pools[pool].greetings[greeting].count)
             connections[connection].didAddGreeting()
         }
     }
@@ -255,7 +254,9 @@ extension Worker where IO: ~Copyable {
             counters.value.servers[place].serverConnections.add(-1)
         }
         let unsent = Int(connections[connection].unsentCount)
-        let sent = Int(connections[connection].requestCount) &- unsent
+        // The proxy's own requests are not counted.
+        let greetings = Int(connections[connection].greetingCount)
+        let sent = Int(connections[connection].requestCount) &- unsent &- greetings
         counters.value.servers[place].inQueue.add(0 &- unsent)
         counters.value.servers[place].outQueue.add(0 &- sent)
         let unsentBytes = connections[connection].unsentBytes

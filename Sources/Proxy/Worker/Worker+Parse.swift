@@ -67,7 +67,7 @@ extension Worker where IO: ~Copyable {
         var rest = slice
         while rest.count > 0 {
             let request = connections[connection].firstRequest
-            guard connections[connection].requestCount > 0 else {
+            guard connections[connection].awaitsReply else {
                 return fail(connection, .invalidReply)  // Nobody asked.
             }
             let (outcome, count) = parseReply(in: rest, from: connection)
@@ -93,15 +93,11 @@ extension Worker where IO: ~Copyable {
     ) {
         let byteCount = Int(requests[request].byteCount)
         let place = Int(connections[connection].place)
-        let wasSent = connections[connection].didPopFirst(
+        connections[connection].didPopFirst(
             next: requests[request].nextOfServer, byteCount: byteCount)
-        if wasSent {
-            counters.value.servers[place].outQueue.add(-1)
-            counters.value.servers[place].outQueueBytes.add(0 &- byteCount)
-        } else {
-            counters.value.servers[place].inQueue.add(-1)
-            counters.value.servers[place].inQueueBytes.add(0 &- byteCount)
-        }
+        guard requests[request].role != .greeting else { return }
+        counters.value.servers[place].outQueue.add(-1)
+        counters.value.servers[place].outQueueBytes.add(0 &- byteCount)
     }
 
     private func parseReply(

@@ -19,4 +19,18 @@ import Testing
         scenario.mayCloseClients = true
         Simulation.run(50, of: scenario, from: 50)
     }
+
+    @Test func unaskedReplyIsNotTakenForThatToAnUnsentRequest() {
+        var connection = ServerConnection(socket: Socket(descriptor: 9), pool: 0, server: 0)
+        connection.didConnect()
+        let receive = connection.nextAction()
+        connection.didPush(Handle(index: 0, generation: 1))
+        let awaitsBeforeSending = connection.awaitsReply
+        #expect(receive == .receive)
+        #expect(!awaitsBeforeSending)
+
+        var scenario = Scenario()
+        scenario.serverFaults = 20
+        Simulation.run(50, of: scenario, from: 51)
+    }
 }
