@@ -243,9 +243,14 @@ extension SimulatedServer {
             noteFault(in: world)
             append(Reply.bulk(Array("wrong".utf8)).bytes, session, world)
         default:
-            noteFault(in: world)
+            // The proxy gives a connection up whose greeting fails.
+            if isGreeting(request) { noteFault(on: session.link) } else { noteFault(in: world) }
             append(Reply.error("LOADING Redis is loading the dataset").bytes, session, world)
         }
+    }
+
+    private func isGreeting(_ request: [[UInt8]]) -> Bool {
+        request[0] == Array("AUTH".utf8) || request[0] == Array("SELECT".utf8)
     }
 
     private func isSplittable(_ request: [[UInt8]]) -> Bool {

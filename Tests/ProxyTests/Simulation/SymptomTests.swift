@@ -20,6 +20,15 @@ import Testing
         Simulation.run(50, of: scenario, from: 50)
     }
 
+    /// Requests that were held back when the client closed its half are answered all the same.
+    @Test func requestsHeldBackAtTheEndAreAnswered() {
+        var scenario = Scenario()
+        scenario.limits.client.requestMax = 2
+        scenario.pipelineMax = 30
+        scenario.requestCount = 10...30
+        Simulation.run(50, of: scenario, from: 52)
+    }
+
     @Test func unaskedReplyIsNotTakenForThatToAnUnsentRequest() {
         var connection = ServerConnection(socket: Socket(descriptor: 9), pool: 0, server: 0)
         connection.didConnect()
