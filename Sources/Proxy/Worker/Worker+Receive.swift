@@ -33,7 +33,9 @@ extension Worker where IO: ~Copyable {
 
     /// Parses what a client was not allowed to ask before.
     mutating func resume(_ client: Handle<ClientConnection>) {
-        guard !clients[client].backlog.isEmpty, clients[client].isBelow(limits.client) else { return }
+        guard !clients[client].backlog.isEmpty, clients[client].isBelow(limits.client) else {
+            return
+        }
         var backlog = clients[client].backlog.take()
         while clients[client].phase == .open, !clients[client].isOver(limits.client),
             let slice = mbufs.takeFirst(from: &backlog)

@@ -82,7 +82,8 @@ extension ClientRequest {
                 .error("ERR wrong number of arguments for '\(name)' command"))
         case 7: return .silent(world.chance.pick([Array("\r\n".utf8), Array("*0\r\n".utf8)]))
         default:
-            return .exact(encode([Array("SELECT".utf8), Array("\(world.scenario.database)".utf8)]),
+            return .exact(
+                encode([Array("SELECT".utf8), Array("\(world.scenario.database)".utf8)]),
                 .simple("OK"))
         }
     }

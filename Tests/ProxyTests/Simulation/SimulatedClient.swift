@@ -158,7 +158,8 @@ extension SimulatedClient {
         let bytes = output.take(world.chance.cut(room))
         link.toProxy.append(bytes)
         writtenCount += bytes.count
-        for index in sent.indices where sent[index].turn == .max && sent[index].end <= writtenCount {
+        for index in sent.indices where sent[index].turn == .max && sent[index].end <= writtenCount
+        {
             sent[index].turn = world.turn
         }
         return true

@@ -102,7 +102,8 @@ struct SimulatedRing: Ring, ~Copyable {
         guard world.readCount < world.ready.count else { return nil }
         world.readCount += 1
         let completion = world.ready[world.readCount - 1]
-        world.trace?("  \(completion.token.purpose) \(completion.token.index): \(completion.result)")
+        world.trace?(
+            "  \(completion.token.purpose) \(completion.token.index): \(completion.result)")
         return completion
     }
 }

@@ -120,7 +120,7 @@ extension World {
             if hasMoved { continue }
             let peers = clients.map(\.wakeAt) + servers.map(\.wakeAt)
             let next = min(deadline, peers.filter { $0 > clock }.min() ?? .max)
-            guard next != .max else { 
+            guard next != .max else {
                 for link in links.values { trace?(link.description) }
                 for operation in operations {
                     trace?("\(operation.kind) on \(operation.link?.descriptor ?? 0)")
