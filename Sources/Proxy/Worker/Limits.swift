@@ -2,7 +2,7 @@
 /// resident only when it is used.
 package struct WorkerLimits: Sendable {
     package var clientMax: UInt32
-    /// Requests in flight, fragments included.
+    /// Requests in flight, fragments included. A client that asks for more is closed.
     package var requestMax: UInt32
     /// Mbufs in use from which on clients are not read.
     package var mbufSoftMax: UInt32

@@ -11,6 +11,7 @@ extension Worker where IO: ~Copyable {
                 touch(client)
                 return
             }
+            guard hasRoomForRequest else { return close(client, isError: true) }
             let (outcome, count) = parseRequest(in: rest, from: client)
             let consumed = rest.prefix(count)
             rest = rest.dropFirst(count)
@@ -34,6 +35,11 @@ extension Worker where IO: ~Copyable {
             }
             guard clients[client].phase == .open else { return }
         }
+    }
+
+    /// Whether one more request fits, with a fragment and a greeting for each server of its pool.
+    private var hasRoomForRequest: Bool {
+        requests.capacity &- requests.count > UInt32(truncatingIfNeeded: parts.count &* 3 &+ 1)
     }
 
     private func parseRequest(

@@ -29,6 +29,16 @@ import Testing
         Simulation.run(50, of: scenario, from: 52)
     }
 
+    @Test func tooManyRequestsInAllDoNotTrap() {
+        var scenario = Scenario()
+        scenario.limits.requestMax = 20
+        scenario.clientCount = 6...8
+        scenario.pipelineMax = 30
+        scenario.delays = 100
+        scenario.mayCloseClients = true
+        Simulation.run(50, of: scenario, from: 53)
+    }
+
     @Test func unaskedReplyIsNotTakenForThatToAnUnsentRequest() {
         var connection = ServerConnection(socket: Socket(descriptor: 9), pool: 0, server: 0)
         connection.didConnect()
