@@ -17,3 +17,5 @@ static inline void getopt_be_silent(void) { opterr = 0; }
 static inline const char *getopt_argument(void) { return optarg; }
 
 static inline int getopt_refused(void) { return optopt; }
+
+static inline int getopt_position(void) { return optind; }

@@ -1,6 +1,7 @@
 /// Does what the command line asks. Returns the exit status.
 ///
 /// nutcracker's precedence: anything that only prints, then `-t`, then the proxy.
+/// `--where` and `--diff` only print.
 func execute() -> Int32 {
     let program = Program.called(CommandLine.arguments.first ?? "")
     let options: Options
@@ -16,5 +17,7 @@ func execute() -> Int32 {
         printError(Usage.version + help + statistics)
         return 0
     }
+    if !options.keys.isEmpty { return printPlaces(options) }
+    if let paths = options.comparedPaths { return printDifference(of: paths, options) }
     return options.testsConfiguration ? testConfiguration(options) : run(options)
 }

@@ -19,6 +19,17 @@ struct Options: Sendable, Equatable {
     var namedPidPath: String?
     /// In bytes, 512 to 16 MiB.
     var mbufSize: Int32 = 16_384
+    /// What `--where` names, in its order. Not empty: print where they belong, and exit.
+    var keys: [[UInt8]] = []
+    /// `--diff`: the two files to compare, and exit.
+    var comparedPaths: ComparedPaths?
+    /// `--json`
+    var printsJSON = false
+
+    struct ComparedPaths: Sendable, Equatable {
+        let old: String
+        let new: String
+    }
 
     init(program: Program) {
         self.program = program
@@ -33,7 +44,23 @@ struct Options: Sendable, Equatable {
     }
 }
 
-/// A command line that cannot be followed. The texts are nutcracker's.
+/// The options that nutcracker does not have. None has a short form: the letters are left to it.
+///
+/// The values are what getopt_long(3) returns for them, outside of ASCII.
+enum OwnOption: UInt8 {
+    case place = 128
+    case difference, json
+
+    var name: StaticString {
+        switch self {
+        case .place: "where"
+        case .difference: "diff"
+        case .json: "json"
+        }
+    }
+}
+
+/// A command line that cannot be followed. The texts for nutcracker's options are nutcracker's.
 enum OptionsError: Error, Equatable, CustomStringConvertible {
     case invalidOption(UInt8)
     case missingFileName(UInt8)
@@ -42,6 +69,12 @@ enum OptionsError: Error, Equatable, CustomStringConvertible {
     case notAPositiveNumber(UInt8)
     case invalidPort(UInt8, value: Int32)
     case mbufSizeOutOfRange
+    case missingKey
+    case unexpectedValue(OwnOption)
+    case comparedFileCount(Int)
+    case unexpectedWord(String)
+    case contradiction
+    case nothingToPrintAsJSON
 
     var description: String {
         switch self {
@@ -56,6 +89,14 @@ enum OptionsError: Error, Equatable, CustomStringConvertible {
         case .mbufSizeOutOfRange:
             "mbuf chunk size must be between \(mbufSizes.lowerBound) and "
                 + "\(mbufSizes.upperBound) bytes"
+        case .missingKey: "option --where requires a key"
+        case .unexpectedValue(let option): "option --\(option.name) takes no value"
+        case .comparedFileCount(let count):
+            "option --diff requires two configuration files, the old and the new, not \(count)"
+        case .unexpectedWord(let word):
+            "unexpected word '\(word)': every key needs a --where of its own"
+        case .contradiction: "options --where and --diff cannot be used together"
+        case .nothingToPrintAsJSON: "option --json requires --where or --diff"
         }
     }
 
@@ -68,13 +109,31 @@ private let mbufSizes: ClosedRange<Int32> = 512...16_777_216
 
 extension Options {
     /// Reads the whole command line of the process before anything is done about it, as
-    /// nutcracker does. Words that are not options are ignored.
+    /// nutcracker does. Words that are not options are ignored, but for `--where` and `--diff`.
     static func parse(for program: Program) throws(OptionsError) -> Options {
         var options = Options(program: program)
+        var isDifference = false
         while let option = nextOption() {
-            try options.apply(option)
+            if option.letter == OwnOption.difference.rawValue {
+                isDifference = true
+            } else {
+                try options.apply(option)
+            }
         }
+        try options.apply(words: wordsAfterOptions(), isDifference: isDifference)
         return options
+    }
+
+    private mutating func apply(words: [String], isDifference: Bool) throws(OptionsError) {
+        if isDifference {
+            guard keys.isEmpty else { throw .contradiction }
+            guard words.count == 2 else { throw .comparedFileCount(words.count) }
+            comparedPaths = ComparedPaths(old: words[0], new: words[1])
+        } else if keys.isEmpty {
+            guard !printsJSON else { throw .nothingToPrintAsJSON }
+        } else if let word = words.first {
+            throw .unexpectedWord(word)
+        }
     }
 
     private mutating func apply(_ option: ScannedOption) throws(OptionsError) {
@@ -93,6 +152,8 @@ extension Options {
         case UInt8(ascii: "i"): statsInterval = try number(option)
         case UInt8(ascii: "p"): namedPidPath = argument
         case UInt8(ascii: "m"): mbufSize = try mbufSize(option)
+        case OwnOption.place.rawValue: keys.append(option.bytes)
+        case OwnOption.json.rawValue: printsJSON = true
         default: throw reason(refused: option.refusedLetter)
         }
     }
@@ -104,7 +165,8 @@ extension Options {
         case UInt8(ascii: "a"): .missingString(letter)
         case UInt8(ascii: "m"), UInt8(ascii: "v"), UInt8(ascii: "s"), UInt8(ascii: "i"):
             .notANumber(letter)
-        default: .invalidOption(letter)
+        case OwnOption.place.rawValue: .missingKey
+        default: OwnOption(rawValue: letter).map { .unexpectedValue($0) } ?? .invalidOption(letter)
         }
     }
 

@@ -4,6 +4,7 @@ import Glibc
 // What the program asks of Linux and libc, each thing as one function that takes and returns
 // Swift values. This is the only file of the target that says `unsafe`.
 
+let standardOutput: Int32 = STDOUT_FILENO
 let standardError: Int32 = STDERR_FILENO
 
 /// A call that failed, by its errno.
@@ -24,12 +25,15 @@ struct SystemError: Error, Equatable, CustomStringConvertible {
 
 /// An option as getopt_long(3) found it.
 struct ScannedOption {
-    /// The short form's letter, or `?` when the option is unknown or lacks its argument.
+    /// The short form's letter, what `OwnOption` says where there is none, or `?` when the
+    /// option is unknown or lacks its argument.
     let letter: UInt8
-    /// Empty for an option that takes none.
-    let argument: String
+    /// As it was given, which need not be UTF-8. Empty for an option that takes none.
+    let bytes: [UInt8]
     /// Which option was refused; 0 for an unknown long one.
     let refusedLetter: UInt8
+
+    var argument: String { String(decoding: bytes, as: UTF8.self) }
 }
 
 /// Reads the next option of the process's command line with glibc's getopt_long, as nutcracker
@@ -52,17 +56,39 @@ func nextOption() -> ScannedOption? {
         long("stats-interval", "i", takesArgument: true),
         long("pid-file", "p", takesArgument: true),
         long("mbuf-size", "m", takesArgument: true),
+        long("where", OwnOption.place, takesArgument: true),
+        long("diff", OwnOption.difference),
+        long("json", OwnOption.json),
         option(),
     ]
     getopt_be_silent()
     let found = unsafe getopt_long(
         CommandLine.argc, CommandLine.unsafeArgv, "hVtdDv:o:c:s:i:a:p:m:", longOptions, nil)
     guard found != -1 else { return nil }
-    let argument = unsafe getopt_argument().map { unsafe String(cString: $0) }
     return ScannedOption(
         letter: UInt8(truncatingIfNeeded: found),
-        argument: argument ?? "",
+        bytes: unsafe getopt_argument().map { unsafe bytes(of: $0) } ?? [],
         refusedLetter: UInt8(truncatingIfNeeded: getopt_refused()))
+}
+
+/// The words that are not options, which getopt_long(3) has moved to the end.
+///
+/// - Precondition: `nextOption()` has returned nil.
+func wordsAfterOptions() -> [String] {
+    (getopt_position()..<CommandLine.argc).compactMap { index in
+        unsafe CommandLine.unsafeArgv[Int(index)].map { unsafe String(cString: $0) }
+    }
+}
+
+/// A C string without its NUL.
+private func bytes(of string: UnsafePointer<CChar>) -> [UInt8] {
+    unsafe UnsafeBufferPointer(start: string, count: strlen(string)).map(UInt8.init(bitPattern:))
+}
+
+private func long(
+    _ name: StaticString, _ letter: OwnOption, takesArgument: Bool = false
+) -> option {
+    unsafe long(name, Unicode.Scalar(letter.rawValue), takesArgument: takesArgument)
 }
 
 private func long(
@@ -141,6 +167,11 @@ func writeAll(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) {
         guard written > 0 else { return }
         rest = rest.dropFirst(written)
     }
+}
+
+/// Prints text as it is on stdout: the answers of the options that nutcracker does not have.
+func printOutput(_ text: String) {
+    writeAll(Array(text.utf8)[...], to: standardOutput)
 }
 
 /// Prints text as it is on stderr, where nutcracker prints everything.

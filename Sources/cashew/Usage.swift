@@ -41,7 +41,18 @@ enum Usage {
                     + "(default: 16384 bytes)",
                 "",
             ])
+            + (program == .nutcracker ? "" : ownOptions)
     }
+
+    /// What nutcracker does not have. Under that name the help is nutcracker's, to the byte.
+    private static let ownOptions = piece([
+        "Options that nutcracker does not have:",
+        "      --where=KEY        : print pool, hash and server of a key and exit; "
+            + "may be repeated",
+        "      --diff OLD NEW     : print which keys move between two conf files and exit",
+        "      --json             : print the answer of --where or --diff as JSON",
+        "",
+    ])
 
     static let statsDescription =
         "pool stats:\n" + table(poolStats) + "\nserver stats:\n" + table(serverStats)

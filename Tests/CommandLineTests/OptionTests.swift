@@ -64,7 +64,31 @@ import Testing
         (["--mbuf-size=16777217"], "mbuf chunk size must be between 512 and 16777216 bytes"),
     ]
 
-    @Test(arguments: refusals)
+    /// The same for the options that nutcracker does not have.
+    static let ownRefusals: [([String], String)] = [
+        (["--where"], "option --where requires a key"),
+        (
+            ["--where", "a", "b"],
+            "unexpected word 'b': every key needs a --where of its own"
+        ),
+        (
+            ["--diff", "a"],
+            "option --diff requires two configuration files, the old and the new, not 1"
+        ),
+        (
+            ["a", "b", "--diff", "c"],
+            "option --diff requires two configuration files, the old and the new, not 3"
+        ),
+        (["--diff=x"], "option --diff takes no value"),
+        (["--json=x"], "option --json takes no value"),
+        (["--json"], "option --json requires --where or --diff"),
+        (
+            ["--diff", "a", "b", "--where", "c"],
+            "options --where and --diff cannot be used together"
+        ),
+    ]
+
+    @Test(arguments: refusals + ownRefusals)
     func refusalSaysWhyThenHow(arguments: [String], line: String) throws {
         let outcome = try Invocation.run(Invocation.cashew, arguments)
         let expected = "cashew: \(line)\n" + Texts.usage
@@ -76,7 +100,7 @@ import Testing
         ["-v5"], ["-v", "5"], ["--verbose=5"], ["--verbose", "5"], ["--verb", "99"], ["-v", "007"],
         ["-s", "1"], ["-s65535"], ["-i", "0"], ["-m512"], ["-m", "16777216"], ["-o", ""],
         ["-a", ""], ["-c", ""], ["-p", ""], ["-d"], ["--daemonize"], ["--", "-x"],
-        ["word", "--stats-port=22222", "word"],
+        ["word", "--stats-port=22222", "word"], ["--where", "", "--json"], ["--diff", "a", "b"],
     ])
     func allowedValueIsAccepted(arguments: [String]) throws {
         let outcome = try Invocation.run(Invocation.cashew, ["-V"] + arguments)

@@ -24,6 +24,12 @@ enum Texts {
         "  -p, --pid-file=S       : set pid file (default: off)\r\n",
         "  -m, --mbuf-size=N      : set size of mbuf chunk in bytes (default: 16384 bytes)\r\n",
         "\n",
+        "Options that nutcracker does not have:\r\n",
+        "      --where=KEY        : print pool, hash and server of a key and exit; "
+            + "may be repeated\r\n",
+        "      --diff OLD NEW     : print which keys move between two conf files and exit\r\n",
+        "      --json             : print the answer of --where or --diff as JSON\r\n",
+        "\n",
     ].joined()
 
     static let statsDescription = """

@@ -42,7 +42,7 @@ extension HashTag {
     ///
     /// Nil when either is missing or nothing stands between them: the whole key is hashed then,
     /// and no later pair is tried. Source: twemproxy nc_server.c:server_pool_hash.
-    func range(in key: Span<UInt8>) -> Range<Int>? {
+    package func range(in key: Span<UInt8>) -> Range<Int>? {
         var start = 0
         while start < key.count, key[start] != open { start &+= 1 }
         start &+= 1
