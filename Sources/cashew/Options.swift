@@ -19,6 +19,12 @@ struct Options: Sendable, Equatable {
     var namedPidPath: String?
     /// In bytes, 512 to 16 MiB.
     var mbufSize: Int32 = 16_384
+    /// Threads that serve clients; nil for one per core.
+    var workerCount: Int32? = 1
+    /// How long requests in flight may take to finish at the end, in seconds.
+    var shutdownTimeout: Int32 = 10
+    /// What messages may take of memory, in MiB.
+    var memoryMax: Int32 = 512
     /// What `--where` names, in its order. Not empty: print where they belong, and exit.
     var keys: [[UInt8]] = []
     /// `--diff`: the two files to compare, and exit.
@@ -49,13 +55,16 @@ struct Options: Sendable, Equatable {
 /// The values are what getopt_long(3) returns for them, outside of ASCII.
 enum OwnOption: UInt8 {
     case place = 128
-    case difference, json
+    case difference, json, workers, shutdownTimeout, memory
 
     var name: StaticString {
         switch self {
         case .place: "where"
         case .difference: "diff"
         case .json: "json"
+        case .workers: "workers"
+        case .shutdownTimeout: "shutdown-timeout"
+        case .memory: "memory"
         }
     }
 }
@@ -70,6 +79,8 @@ enum OptionsError: Error, Equatable, CustomStringConvertible {
     case invalidPort(UInt8, value: Int32)
     case mbufSizeOutOfRange
     case missingKey
+    case missingNumber(UInt8)
+    case outOfRange(OwnOption, expected: String)
     case unexpectedValue(OwnOption)
     case comparedFileCount(Int)
     case unexpectedWord(String)
@@ -90,6 +101,9 @@ enum OptionsError: Error, Equatable, CustomStringConvertible {
             "mbuf chunk size must be between \(mbufSizes.lowerBound) and "
                 + "\(mbufSizes.upperBound) bytes"
         case .missingKey: "option --where requires a key"
+        case .missingNumber(let letter):
+            "option --\(OwnOption(rawValue: letter)?.name ?? "") requires a number"
+        case .outOfRange(let option, let expected): "option --\(option.name) requires \(expected)"
         case .unexpectedValue(let option): "option --\(option.name) takes no value"
         case .comparedFileCount(let count):
             "option --diff requires two configuration files, the old and the new, not \(count)"
@@ -106,6 +120,9 @@ enum OptionsError: Error, Equatable, CustomStringConvertible {
 }
 
 private let mbufSizes: ClosedRange<Int32> = 512...16_777_216
+private let workerCounts: ClosedRange<Int32> = 1...256
+private let shutdownTimeouts: ClosedRange<Int32> = 0...86_400
+private let memorySizes: ClosedRange<Int32> = 16...1_048_576
 
 extension Options {
     /// Reads the whole command line of the process before anything is done about it, as
@@ -152,10 +169,41 @@ extension Options {
         case UInt8(ascii: "i"): statsInterval = try number(option)
         case UInt8(ascii: "p"): namedPidPath = argument
         case UInt8(ascii: "m"): mbufSize = try mbufSize(option)
-        case OwnOption.place.rawValue: keys.append(option.bytes)
-        case OwnOption.json.rawValue: printsJSON = true
-        default: throw reason(refused: option.refusedLetter)
+        default:
+            guard let own = OwnOption(rawValue: option.letter) else {
+                throw reason(refused: option.refusedLetter)
+            }
+            try apply(own, option)
         }
+    }
+
+    private mutating func apply(
+        _ own: OwnOption, _ option: ScannedOption
+    ) throws(OptionsError) {
+        switch own {
+        case .place: keys.append(option.bytes)
+        case .json: printsJSON = true
+        case .difference: break
+        case .workers where option.argument == "auto": workerCount = nil
+        case .workers:
+            workerCount = try number(
+                own, option, workerCounts, "auto or a number from 1 to 256")
+        case .shutdownTimeout:
+            shutdownTimeout = try number(
+                own, option, shutdownTimeouts, "a number of seconds from 0 to 86400")
+        case .memory:
+            memoryMax = try number(own, option, memorySizes, "a number of MiB from 16 to 1048576")
+        }
+    }
+
+    private func number(
+        _ own: OwnOption, _ option: ScannedOption, _ range: ClosedRange<Int32>,
+        _ expected: String
+    ) throws(OptionsError) -> Int32 {
+        guard let value = decimal(option.argument), range.contains(value),
+            option.argument.utf8.count <= 7
+        else { throw .outOfRange(own, expected: expected) }
+        return value
     }
 
     /// Says why the scanner refused an option: for a known one its argument is missing.
@@ -166,6 +214,9 @@ extension Options {
         case UInt8(ascii: "m"), UInt8(ascii: "v"), UInt8(ascii: "s"), UInt8(ascii: "i"):
             .notANumber(letter)
         case OwnOption.place.rawValue: .missingKey
+        case OwnOption.workers.rawValue, OwnOption.memory.rawValue,
+            OwnOption.shutdownTimeout.rawValue:
+            .missingNumber(letter)
         default: OwnOption(rawValue: letter).map { .unexpectedValue($0) } ?? .invalidOption(letter)
         }
     }

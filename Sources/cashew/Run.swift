@@ -71,7 +71,7 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
     do {
         let stop = try Event()
         let ended = try Event()
-        let _ = try startProxy(configuration, options: options, log: log, stop: stop, ended: ended)
+        let _ = try startProxy(configuration, options: options, stop: stop, ended: ended)
         return obey(signals, log: log, stop: stop, ended: ended)
     } catch {
         log.write(.error, "starting the proxy failed: \(error)")

@@ -1,12 +1,16 @@
 import Config
 import Proxy
 
-/// Starts the proxy on a thread of its own and returns.
+/// Starts the proxy on threads of its own and returns.
 ///
-/// The thread ends when `stop` happens. When it has ended, for whatever reason, `ended` happens.
+/// They end when `stop` happens. When they have ended, for whatever reason, `ended` happens.
 func startProxy(
-    _ configuration: Configuration, options: Options, log: Log, stop: Event, ended: Event
+    _ configuration: Configuration, options: Options, stop: Event, ended: Event
 ) throws(ServeError) -> Serving {
-    try serve(
-        configuration, options: ServeOptions(), stop: stop.descriptor, ended: ended.descriptor)
+    var serveOptions = ServeOptions()
+    serveOptions.workerCount = options.workerCount.map(Int.init) ?? coreCount()
+    serveOptions.memoryMax = Int(options.memoryMax) << 20
+    serveOptions.shutdownTimeout = .seconds(Int64(options.shutdownTimeout))
+    return try serve(
+        configuration, options: serveOptions, stop: stop.descriptor, ended: ended.descriptor)
 }

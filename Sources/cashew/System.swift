@@ -59,6 +59,9 @@ func nextOption() -> ScannedOption? {
         long("where", OwnOption.place, takesArgument: true),
         long("diff", OwnOption.difference),
         long("json", OwnOption.json),
+        long("workers", OwnOption.workers, takesArgument: true),
+        long("shutdown-timeout", OwnOption.shutdownTimeout, takesArgument: true),
+        long("memory", OwnOption.memory, takesArgument: true),
         option(),
     ]
     getopt_be_silent()
@@ -180,6 +183,9 @@ func printError(_ text: String) {
 }
 
 // MARK: - Process
+
+/// Processors that this process may run on.
+func coreCount() -> Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 
 func processID() -> Int32 { getpid() }
 

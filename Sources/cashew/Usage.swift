@@ -47,6 +47,10 @@ enum Usage {
     /// What nutcracker does not have. Under that name the help is nutcracker's, to the byte.
     private static let ownOptions = piece([
         "Options that nutcracker does not have:",
+        "      --workers=N|auto   : set number of threads, auto for one per core (default: 1)",
+        "      --memory=MIB       : set limit of message memory in MiB (default: 512)",
+        "      --shutdown-timeout=SEC : set how long requests in flight may take to finish at "
+            + "exit (default: 10)",
         "      --where=KEY        : print pool, hash and server of a key and exit; "
             + "may be repeated",
         "      --diff OLD NEW     : print which keys move between two conf files and exit",

@@ -66,7 +66,8 @@ package func serve(
             configuration, workerCount: options.workerCount, questions: questions))
     let start = WorkerStart(
         configuration: configuration, listeners: try openListeners(configuration), limits: limits,
-        process: process, running: Shared(AtomicCount()), events: events, started: started, stop: stop, ended: ended)
+        process: process, running: Shared(AtomicCount()), events: events, started: started,
+        stop: stop, ended: ended)
     start.running.value.add(options.workerCount)
     try startResolver(process)
     var counters: [Shared<WorkerCounters>] = []
