@@ -28,11 +28,18 @@ let package = Package(
         // The whole hot path is one module, so that whole-module optimization sees all of it.
         .target(
             name: "Proxy", dependencies: ["CLiburing", "CLinux", "Config"], swiftSettings: strict),
+        // What an operator asks the running program: on the main thread, beside the data path.
+        .target(
+            name: "Admin", dependencies: ["CLinux", "Config", "Proxy"], swiftSettings: strict),
         .executableTarget(
-            name: "cashew", dependencies: ["CLinux", "Config", "Proxy"], swiftSettings: strict),
+            name: "cashew", dependencies: ["Admin", "CLinux", "Config", "Proxy"],
+            swiftSettings: strict),
         .executableTarget(
             name: "micro", dependencies: ["Config", "Proxy"], path: "bench/micro",
             swiftSettings: strict),
+        .testTarget(
+            name: "AdminTests", dependencies: ["Admin", "Config", "Proxy"],
+            resources: [.copy("Documents")]),
         .testTarget(name: "CommandLineTests", dependencies: ["cashew"]),
         .testTarget(name: "ConfigTests", dependencies: ["Config"]),
         .testTarget(name: "ProxyTests", dependencies: ["Proxy"], resources: [.copy("Vectors")]),

@@ -1,3 +1,4 @@
+import Admin
 import Config
 
 /// Checks the configuration and says whether it can be used: `-t`. Returns the exit status.
@@ -71,8 +72,19 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
     do {
         let stop = try Event()
         let ended = try Event()
-        let _ = try startProxy(configuration, options: options, stop: stop, ended: ended)
-        return obey(signals, log: log, stop: stop, ended: ended)
+        // Before any pool listens, as in nutcracker: a second proxy that is started by mistake
+        // ends here, and takes no unix socket away from the first.
+        let statsPort = try StatsListener(host: options.statsAddress, port: options.statsPort)
+        let serving = try startProxy(
+            configuration, options: options, stop: stop, ended: ended)
+        var stats = StatsServer(
+            on: statsPort,
+            document: StatsDocument(
+                of: configuration, workers: serving.counters, source: hostName()))
+        return obey(signals, log: log, stats: &stats, stop: stop, ended: ended)
+    } catch let error as StatsListenError {
+        log.write(.error, "\(error)")
+        return 1
     } catch {
         log.write(.error, "starting the proxy failed: \(error)")
         return 1

@@ -1,3 +1,4 @@
+import Admin
 import Glibc
 
 /// What a signal asks for. A signal that is not here does what Linux does by default.
@@ -30,15 +31,16 @@ enum SignalAction {
     }
 }
 
-/// Does what signals ask until the proxy has ended. Returns the exit status: 0 when it was
+/// Does what signals ask, and serves the statistics port, until the proxy has ended. Returns the exit status: 0 when it was
 /// asked to end.
 ///
 /// The first SIGINT or SIGTERM lets the proxy finish; the second does not wait for it.
 func obey(
-    _ signals: borrowing SignalQueue, log: Log, stop: Event, ended: Event
+    _ signals: borrowing SignalQueue, log: Log, stats: inout StatsServer, stop: Event,
+    ended: Event
 ) -> Int32 {
     var isStopping = false
-    while let signal = signals.next(or: ended) {
+    while let signal = signals.next(or: ended, serving: &stats) {
         let action = SignalAction(signal)
         log.write(
             .always, "signal \(signal) (\(name(of: signal))) received\(action.announcement)")

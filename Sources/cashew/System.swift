@@ -1,3 +1,4 @@
+import Admin
 import CLinux
 import Glibc
 
@@ -268,14 +269,17 @@ struct SignalQueue: ~Copyable {
         guard descriptor >= 0 else { throw .last }
     }
 
-    /// Waits for the next signal, or for `event`: then nil.
-    func next(or event: Event) -> Int32? {
+    /// Waits for the next signal, or for `event`: then nil. Serves the statistics port until then.
+    func next(or event: Event, serving stats: inout StatsServer) -> Int32? {
         var waiting = [
             pollfd(fd: event.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: stats.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         while true {
-            unsafe poll(&waiting, nfds_t(waiting.count), -1)
+            let timeout = stats.millisecondsToDeadline
+            guard unsafe poll(&waiting, nfds_t(waiting.count), timeout) >= 0 else { continue }
+            stats.serve()
             if waiting[0].revents != 0 { return nil }
             guard waiting[1].revents != 0 else { continue }
             var information = signalfd_siginfo()

@@ -1,0 +1,186 @@
+import CLinux
+import Glibc
+
+// What the statistics port asks of Linux and libc, each thing as one function that takes and
+// returns Swift values. This is the only file of the target that says `unsafe`.
+
+// MARK: - Host
+
+/// The name of this host, or `unknown`.
+package func hostName() -> String {
+    var name = [UInt8](repeating: 0, count: 256)
+    let status = unsafe name.withUnsafeMutableBytes { memory -> Int32 in
+        guard let start = unsafe memory.bindMemory(to: CChar.self).baseAddress else { return -1 }
+        // The last byte stays 0 when the name is cut.
+        return unsafe gethostname(start, memory.count - 1)
+    }
+    return status == 0 ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : "unknown"
+}
+
+/// Seconds since 1970.
+func secondsSince1970() -> Int {
+    time(nil)
+}
+
+// MARK: - Sockets
+
+enum SystemSocket {
+    /// A bound, listening, non-blocking socket.
+    ///
+    /// - Parameter host: An address or a name; of several addresses the first counts.
+    static func listen(host: String, port: UInt16) throws(StatsServerError) -> Int32 {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_family = AF_UNSPEC
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = AI_PASSIVE
+        var found: UnsafeMutablePointer<addrinfo>?
+        let status = unsafe getaddrinfo(host, String(port), &hints, &found)
+        guard status == 0, let first = unsafe found else {
+            let reason = unsafe String(cString: gai_strerror(status))
+            throw .resolve(host: host, port: port, reason: reason)
+        }
+        defer { unsafe freeaddrinfo(first) }
+        let type =
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = unsafe socket(first.pointee.ai_family, type, 0)
+        guard descriptor >= 0 else { throw .socket(reason: lastError()) }
+        let (address, length) = unsafe (first.pointee.ai_addr, first.pointee.ai_addrlen)
+        var one: Int32 = 1
+        _ = unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+        guard unsafe bind(descriptor, address, length) == 0 else {
+            defer { close(descriptor) }
+            throw .bind(descriptor: descriptor, host: host, port: port, reason: lastError())
+        }
+        guard Glibc.listen(descriptor, SOMAXCONN) == 0 else {
+            defer { close(descriptor) }
+            throw .listen(descriptor: descriptor, host: host, port: port, reason: lastError())
+        }
+        return descriptor
+    }
+
+    enum Accepted {
+        case client(Int32)
+        /// Nobody waits.
+        case nobody
+        /// The client has gone again. Somebody else may wait.
+        case gone
+        /// No descriptor or no memory is left; whoever waits still does.
+        case exhausted
+    }
+
+    /// Takes the next client.
+    static func accept(_ listener: Int32) -> Accepted {
+        let descriptor = Glibc.accept(listener, nil, nil)
+        if descriptor >= 0 { return .client(descriptor) }
+        switch errno {
+        case EAGAIN: return .nobody
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: return .exhausted
+        default: return .gone
+        }
+    }
+
+    enum Received {
+        case bytes(Int)
+        /// Nothing yet.
+        case nothing
+        /// Nothing will ever come: the client has finished sending, or has gone.
+        case end
+    }
+
+    /// Adds what has arrived to `bytes`, no more than `countMax` of it.
+    static func receive(
+        from descriptor: Int32, adding countMax: Int, to bytes: inout [UInt8]
+    ) -> Received {
+        let start = bytes.count
+        bytes.append(contentsOf: repeatElement(0, count: countMax))
+        let count = unsafe bytes.withUnsafeMutableBytes { memory in
+            unsafe recv(
+                descriptor, memory.baseAddress.map { unsafe $0 + start }, countMax,
+                Int32(MSG_DONTWAIT))
+        }
+        let failure = errno
+        bytes.removeLast(countMax - max(count, 0))
+        if count > 0 { return .bytes(count) }
+        return count < 0 && (failure == EAGAIN || failure == EINTR) ? .nothing : .end
+    }
+
+    /// Hands bytes to the kernel, as many as it takes at once. Nil when the client has gone.
+    static func send(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) -> Int? {
+        let count = unsafe bytes.withUnsafeBytes { memory in
+            unsafe Glibc.send(
+                descriptor, memory.baseAddress, memory.count,
+                Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        }
+        if count >= 0 { return count }
+        return errno == EAGAIN || errno == EINTR ? 0 : nil
+    }
+
+    /// Says that nothing more will be sent.
+    static func finishSending(_ descriptor: Int32) {
+        _ = shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    static func close(_ descriptor: Int32) {
+        _ = Glibc.close(descriptor)
+    }
+
+    private static func lastError() -> String {
+        unsafe String(cString: strerror(errno))
+    }
+}
+
+// MARK: - Readiness
+
+/// A set of descriptors to watch, which is one descriptor itself (epoll).
+struct Watcher: ~Copyable {
+    /// Readable when one of those watched is ready.
+    let descriptor: Int32
+
+    enum Interest {
+        case readable, writable, none
+
+        fileprivate var events: UInt32 {
+            switch self {
+            case .readable: EPOLLIN.rawValue
+            case .writable: EPOLLOUT.rawValue
+            case .none: 0
+            }
+        }
+    }
+
+    /// When no descriptor or no memory is left, nothing can be added.
+    init() {
+        descriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
+    }
+
+    /// Starts to watch a descriptor. False when that is impossible.
+    func add(_ other: Int32, _ interest: Interest) -> Bool {
+        control(EPOLL_CTL_ADD, other, interest) == 0
+    }
+
+    /// Changes what is awaited of a descriptor that is watched.
+    func change(_ other: Int32, to interest: Interest) {
+        let status = control(EPOLL_CTL_MOD, other, interest)
+        precondition(status == 0, "epoll_ctl: a descriptor is not watched")
+    }
+
+    private func control(_ operation: Int32, _ other: Int32, _ interest: Interest) -> Int32 {
+        var event = unsafe epoll_event()
+        unsafe event.events = interest.events
+        unsafe event.data.fd = other
+        return unsafe epoll_ctl(descriptor, operation, other, &event)
+    }
+
+    /// Those that are ready now, `countMax` of them at most. Closed ones are watched no more.
+    func ready(countMax: Int) -> [Int32] {
+        var events = unsafe [epoll_event](repeating: epoll_event(), count: countMax)
+        let count = unsafe epoll_wait(descriptor, &events, Int32(countMax), 0)
+        return unsafe events.prefix(max(0, Int(count))).map { unsafe $0.data.fd }
+    }
+
+    deinit {
+        if descriptor >= 0 { close(descriptor) }
+    }
+}
