@@ -30,7 +30,7 @@ struct StatsClient {
     static let silenceMax = Duration.seconds(5)
 
     /// The most that is received in one turn after the answer, in bytes.
-    private static let drainedMax = 64 << 10
+    private static let drainedMax = 16 << 10
 
     init(descriptor: Int32, at now: Instant) {
         self.descriptor = descriptor
@@ -75,21 +75,21 @@ struct StatsClient {
     /// - Parameter isLast: Whether what has come until now is all that counts.
     private mutating func receive(at now: Instant, isLast: Bool, document: () -> [UInt8]) {
         guard case .waiting(var bytes) = phase else { return }
-        let received = SystemSocket.receive(
-            from: descriptor, adding: StatsRequest.bytesMax - bytes.count, to: &bytes)
-        let request = StatsRequest(bytes)
         let mayContinue: Bool
-        switch received {
-        case .bytes:
+        switch SystemSocket.receive(
+            from: descriptor, countMax: StatsRequest.bytesMax - bytes.count)
+        {
+        case .bytes(let received):
+            bytes += received
             deadline = accepted + Self.requestMax
-            mayContinue = !request.isWhole
+            mayContinue = !StatsRequest(bytes).isWhole
         case .nothing: mayContinue = true
         case .end: mayContinue = false
         }
         if mayContinue && !isLast && now < deadline {
             phase = .waiting(bytes)
         } else {
-            phase = .sending(request.form.answer(document())[...])
+            phase = .sending(StatsRequest(bytes).form.answer(document())[...])
             deadline = now + Self.silenceMax
         }
     }
@@ -114,8 +114,7 @@ struct StatsClient {
     }
 
     private mutating func drain(at now: Instant) {
-        var bytes: [UInt8] = []
-        switch SystemSocket.receive(from: descriptor, adding: Self.drainedMax, to: &bytes) {
+        switch SystemSocket.receive(from: descriptor, countMax: Self.drainedMax) {
         case .end: close()
         case .bytes, .nothing: if now >= deadline { close() }
         }

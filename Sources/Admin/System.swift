@@ -82,28 +82,22 @@ enum SystemSocket {
     }
 
     enum Received {
-        case bytes(Int)
+        /// At least one.
+        case bytes(ArraySlice<UInt8>)
         /// Nothing yet.
         case nothing
         /// Nothing will ever come: the client has finished sending, or has gone.
         case end
     }
 
-    /// Adds what has arrived to `bytes`, no more than `countMax` of it.
-    static func receive(
-        from descriptor: Int32, adding countMax: Int, to bytes: inout [UInt8]
-    ) -> Received {
-        let start = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: countMax))
+    /// Takes what has arrived, no more than `countMax` bytes of it.
+    static func receive(from descriptor: Int32, countMax: Int) -> Received {
+        var bytes = [UInt8](repeating: 0, count: countMax)
         let count = unsafe bytes.withUnsafeMutableBytes { memory in
-            unsafe recv(
-                descriptor, memory.baseAddress.map { unsafe $0 + start }, countMax,
-                Int32(MSG_DONTWAIT))
+            unsafe recv(descriptor, memory.baseAddress, memory.count, Int32(MSG_DONTWAIT))
         }
-        let failure = errno
-        bytes.removeLast(countMax - max(count, 0))
-        if count > 0 { return .bytes(count) }
-        return count < 0 && (failure == EAGAIN || failure == EINTR) ? .nothing : .end
+        if count > 0 { return .bytes(bytes[..<count]) }
+        return count < 0 && (errno == EAGAIN || errno == EINTR) ? .nothing : .end
     }
 
     /// Hands bytes to the kernel, as many as it takes at once. Nil when the client has gone.
