@@ -1,32 +1,10 @@
-/// Why the statistics port cannot be opened, in the words of twemproxy's log.
-package enum StatsServerError: Error, Equatable, CustomStringConvertible {
-    case resolve(host: String, port: UInt16, reason: String)
-    case socket(reason: String)
-    case bind(descriptor: Int32, host: String, port: UInt16, reason: String)
-    case listen(descriptor: Int32, host: String, port: UInt16, reason: String)
-
-    package var description: String {
-        switch self {
-        case .resolve(let host, let port, let reason):
-            "address resolution of node '\(host)' service '\(port)' failed: \(reason)"
-        case .socket(let reason):
-            "socket failed: \(reason)"
-        case .bind(let descriptor, let host, let port, let reason):
-            "bind on m \(descriptor) to stats server addr '\(host):\(port)' failed: \(reason)"
-        case .listen(let descriptor, let host, let port, let reason):
-            "listen on m \(descriptor) to stats server '\(host):\(port)' failed: \(reason)"
-        }
-    }
-}
-
 /// The statistics port: whoever connects gets the document, and the connection ends.
 ///
 /// It has no thread of its own and never blocks. Its owner calls `serve()` whenever `descriptor`
 /// is readable, and no later than `millisecondsToDeadline` says.
 package struct StatsServer: ~Copyable {
     private let document: StatsDocument
-    private let listener: Int32
-    private let watcher: Watcher
+    private let listener: StatsListener
     private let start = ContinuousClock.now
     /// In the order in which they came.
     private var clients: [StatsClient] = []
@@ -39,25 +17,13 @@ package struct StatsServer: ~Copyable {
     /// How long to leave the listener alone when there is no descriptor left.
     static let pause = Duration.milliseconds(100)
 
-    /// Listens.
-    ///
-    /// - Parameter host: An address or a name.
-    package init(
-        host: String, port: UInt16, document: StatsDocument
-    ) throws(StatsServerError) {
-        let listener = try SystemSocket.listen(host: host, port: port)
-        let watcher = Watcher()
-        guard watcher.add(listener, .readable) else {
-            SystemSocket.close(listener)
-            throw .socket(reason: "no descriptor or memory is left")
-        }
+    package init(on listener: consuming StatsListener, document: StatsDocument) {
         self.document = document
         self.listener = listener
-        self.watcher = watcher
     }
 
     /// Readable when there is something to do.
-    package var descriptor: Int32 { watcher.descriptor }
+    package var descriptor: Int32 { listener.watcher.descriptor }
 
     /// Milliseconds, rounded up, after which there is something to do in any case; -1 is never.
     package var millisecondsToDeadline: Int32 {
@@ -71,7 +37,7 @@ package struct StatsServer: ~Copyable {
     /// Does everything that can be done without waiting.
     package mutating func serve() {
         let now = ContinuousClock.now
-        let ready = watcher.ready(countMax: Self.clientMax + 1)
+        let ready = listener.watcher.ready(countMax: Self.clientMax + 1)
         for index in clients.indices
         where ready.contains(clients[index].descriptor) || clients[index].deadline <= now {
             advance(index, at: now)
@@ -79,9 +45,9 @@ package struct StatsServer: ~Copyable {
         clients.removeAll(where: \.isClosed)
         if let moment = acceptAgain, moment <= now {
             acceptAgain = nil
-            watcher.change(listener, to: .readable)
+            listener.watcher.change(listener.descriptor, to: .readable)
         }
-        if ready.contains(listener) { acceptClients(at: now) }
+        if ready.contains(listener.descriptor) { acceptClients(at: now) }
         assert(clients.count <= Self.clientMax)
     }
 
@@ -90,7 +56,7 @@ package struct StatsServer: ~Copyable {
         let before = client.interest
         client.advance(at: now) { currentDocument(at: now) }
         if client.interest != before && !client.isClosed {
-            watcher.change(client.descriptor, to: client.interest)
+            listener.watcher.change(client.descriptor, to: client.interest)
         }
         clients[index] = client
     }
@@ -98,7 +64,7 @@ package struct StatsServer: ~Copyable {
     /// Takes those who wait, but not for so long that nobody else is served.
     private mutating func acceptClients(at now: ContinuousClock.Instant) {
         for _ in 0..<Self.clientMax {
-            switch SystemSocket.accept(listener) {
+            switch SystemSocket.accept(listener.descriptor) {
             case .client(let descriptor): add(descriptor, at: now)
             case .nobody: return
             case .gone: continue
@@ -107,7 +73,7 @@ package struct StatsServer: ~Copyable {
                     finishOldest(at: now)
                     continue
                 }
-                watcher.change(listener, to: .none)
+                listener.watcher.change(listener.descriptor, to: .none)
                 acceptAgain = now + Self.pause
                 return
             }
@@ -116,7 +82,7 @@ package struct StatsServer: ~Copyable {
 
     private mutating func add(_ descriptor: Int32, at now: ContinuousClock.Instant) {
         if clients.count == Self.clientMax { finishOldest(at: now) }
-        guard watcher.add(descriptor, .readable) else {
+        guard listener.watcher.add(descriptor, .readable) else {
             SystemSocket.close(descriptor)
             return
         }
@@ -138,6 +104,5 @@ package struct StatsServer: ~Copyable {
 
     deinit {
         for client in clients { SystemSocket.close(client.descriptor) }
-        SystemSocket.close(listener)
     }
 }

@@ -28,7 +28,7 @@ enum SystemSocket {
     /// A bound, listening, non-blocking socket.
     ///
     /// - Parameter host: An address or a name; of several addresses the first counts.
-    static func listen(host: String, port: UInt16) throws(StatsServerError) -> Int32 {
+    static func listen(host: String, port: UInt16) throws(StatsListenError) -> Int32 {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

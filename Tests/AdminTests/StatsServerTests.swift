@@ -8,16 +8,16 @@ import Testing
 @Suite struct StatsServerTests {
     @Test func sayInNutcrackersWordsWhyItCannotListen() throws {
         let first = try makeServer()
-        let error = #expect(throws: StatsServerError.self) {
-            _ = try StatsServer(host: "127.0.0.1", port: first.port, document: Self.document)
+        let error = #expect(throws: StatsListenError.self) {
+            _ = try StatsListener(host: "127.0.0.1", port: first.port)
         }
         let text = try #require(error).description
         #expect(
             text.replacing(#/m \d+/#, with: "m 4")
                 == "bind on m 4 to stats server addr '127.0.0.1:\(first.port)' failed: "
                 + "Address already in use")
-        let unknown = #expect(throws: StatsServerError.self) {
-            _ = try StatsServer(host: "", port: 1, document: Self.document)
+        let unknown = #expect(throws: StatsListenError.self) {
+            _ = try StatsListener(host: "", port: 1)
         }
         #expect(
             try #require(unknown).description
@@ -83,11 +83,12 @@ import Testing
     private func makeServer(_ document: StatsDocument = document) throws -> Served {
         for _ in 0..<100 {
             let port = UInt16.random(in: 20_000..<30_000)
-            if let server = try? StatsServer(host: "127.0.0.1", port: port, document: document) {
-                return Served(server: server, port: port)
+            if let listener = try? StatsListener(host: "127.0.0.1", port: port) {
+                return Served(
+                    server: StatsServer(on: listener, document: document), port: port)
             }
         }
-        throw StatsServerError.socket(reason: "no port is free")
+        throw StatsListenError.socket(reason: "no port is free")
     }
 }
 

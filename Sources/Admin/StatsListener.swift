@@ -1,0 +1,41 @@
+/// Why the statistics port cannot be opened, in the words of twemproxy's log.
+package enum StatsListenError: Error, Equatable, CustomStringConvertible {
+    case resolve(host: String, port: UInt16, reason: String)
+    case socket(reason: String)
+    case bind(descriptor: Int32, host: String, port: UInt16, reason: String)
+    case listen(descriptor: Int32, host: String, port: UInt16, reason: String)
+
+    package var description: String {
+        switch self {
+        case .resolve(let host, let port, let reason):
+            "address resolution of node '\(host)' service '\(port)' failed: \(reason)"
+        case .socket(let reason):
+            "socket failed: \(reason)"
+        case .bind(let descriptor, let host, let port, let reason):
+            "bind on m \(descriptor) to stats server addr '\(host):\(port)' failed: \(reason)"
+        case .listen(let descriptor, let host, let port, let reason):
+            "listen on m \(descriptor) to stats server '\(host):\(port)' failed: \(reason)"
+        }
+    }
+}
+
+/// The statistics port before there is anything to tell: who connects waits until it is served.
+package struct StatsListener: ~Copyable {
+    let descriptor: Int32
+    /// Watches it.
+    let watcher: Watcher
+
+    /// - Parameter host: An address or a name; of several addresses the first counts.
+    package init(host: String, port: UInt16) throws(StatsListenError) {
+        let descriptor = try SystemSocket.listen(host: host, port: port)
+        let watcher = Watcher()
+        guard watcher.add(descriptor, .readable) else {
+            SystemSocket.close(descriptor)
+            throw .socket(reason: "no descriptor or memory is left")
+        }
+        self.descriptor = descriptor
+        self.watcher = watcher
+    }
+
+    deinit { SystemSocket.close(descriptor) }
+}
