@@ -1,6 +1,28 @@
 import Config
 import Proxy
 
+/// Writes what workers report to the log.
+struct EventLog {
+    private let events: EventPipe<LogEvent>
+    private let texts: EventTexts
+    private let log: Log
+
+    init(_ events: EventPipe<LogEvent>, of configuration: Configuration, to log: Log) {
+        self.events = events
+        texts = EventTexts(configuration)
+        self.log = log
+    }
+
+    /// Becomes readable when there is something to write.
+    var descriptor: Int32 { events.readEnd }
+
+    func writeAll() {
+        while let event = events.next() {
+            log.write(texts.level(of: event), texts.text(of: event))
+        }
+    }
+}
+
 /// The words for what workers report: one line each, with pool, server and reason.
 struct EventTexts {
     private let configuration: Configuration

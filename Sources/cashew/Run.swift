@@ -81,7 +81,9 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
             on: statsPort,
             document: StatsDocument(
                 of: configuration, workers: serving.counters, source: hostName()))
-        return obey(signals, log: log, stats: &stats, stop: stop, ended: ended)
+        let events = EventLog(serving.events, of: configuration, to: log)
+        return obey(
+            signals, log: log, stats: &stats, events: events, stop: stop, ended: ended)
     } catch let error as StatsListenError {
         log.write(.error, "\(error)")
         return 1

@@ -31,16 +31,16 @@ enum SignalAction {
     }
 }
 
-/// Does what signals ask, and serves the statistics port, until the proxy has ended. Returns the
+/// Does what signals ask, serves the statistics port, and logs what workers report, until the proxy has ended. Returns the
 /// exit status: 0 when it was asked to end.
 ///
 /// The first SIGINT or SIGTERM lets the proxy finish; the second does not wait for it.
 func obey(
-    _ signals: borrowing SignalQueue, log: Log, stats: inout StatsServer, stop: Event,
-    ended: Event
+    _ signals: borrowing SignalQueue, log: Log, stats: inout StatsServer, events: EventLog,
+    stop: Event, ended: Event
 ) -> Int32 {
     var isStopping = false
-    while let signal = signals.next(or: ended, serving: &stats) {
+    while let signal = signals.next(or: ended, serving: &stats, writing: events) {
         let action = SignalAction(signal)
         log.write(
             .always, "signal \(signal) (\(name(of: signal))) received\(action.announcement)")

@@ -270,16 +270,20 @@ struct SignalQueue: ~Copyable {
     }
 
     /// Waits for the next signal, or for `event`: then nil. Serves the statistics port until then.
-    func next(or event: Event, serving stats: inout StatsServer) -> Int32? {
+    func next(
+        or event: Event, serving stats: inout StatsServer, writing events: EventLog
+    ) -> Int32? {
         var waiting = [
             pollfd(fd: event.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: stats.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: events.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         while true {
             let timeout = stats.millisecondsToDeadline
             guard unsafe poll(&waiting, nfds_t(waiting.count), timeout) >= 0 else { continue }
             stats.serve()
+            events.writeAll()
             if waiting[0].revents != 0 { return nil }
             guard waiting[1].revents != 0 else { continue }
             var information = signalfd_siginfo()
