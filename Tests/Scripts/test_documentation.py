@@ -1,0 +1,81 @@
+"""The tables of README.md and docs/COMPATIBILITY.md list what the program has, and nothing else."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BINARY = REPOSITORY / os.environ.get("CASHEW", ".build/release/cashew")
+
+# How docs/COMPATIBILITY.md calls what `RedisCommands.swift` calls by another name.
+HANDLINGS = {"placeholder": "any server"}
+
+
+def text(path):
+    return (REPOSITORY / path).read_text()
+
+
+def rows(document, header):
+    """The rows of the Markdown table with this header, each a list of its cells."""
+    lines = iter(document.splitlines())
+    assert any(line.startswith(header) for line in lines), f"no table {header}"
+    next(lines)
+    found = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return found
+
+
+def names(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def known_commands():
+    """Name to handling, as the table of the program has it; subcommands are not in the document."""
+    table = text("Sources/Proxy/Protocol/RedisCommands.swift").split('"""')[1]
+    commands = {}
+    for line in table.strip().splitlines():
+        name, _, handling, split, *_ = line.split()
+        if "|" not in name:
+            handling = "split" if split != "-" else handling
+            commands[name] = HANDLINGS.get(handling, handling)
+    return commands
+
+
+def test_every_command_is_listed_once_with_its_handling():
+    document = rows(text("docs/COMPATIBILITY.md"), "| handling | commands |")
+    listed = [(name, handling) for handling, cell, *_ in document for name in names(cell)]
+    assert sorted(listed) == sorted(known_commands().items())
+
+
+def test_every_directive_is_listed_once():
+    source = text("Sources/Config/Directive.swift")
+    cases = re.findall(r"^    case (\w+)(?: = \"(\w+)\")?$", source, re.MULTILINE)
+    directives = sorted(raw or name for name, raw in cases)
+    assert "listen" in directives
+    for path, header in [
+        ("README.md", "| key | value |"),
+        ("docs/COMPATIBILITY.md", "| key | Cashew |"),
+    ]:
+        listed = [name for first, *_ in rows(text(path), header) for name in names(first)]
+        assert sorted(listed) == directives, path
+
+
+def test_every_flag_of_the_help_is_listed():
+    shown = subprocess.run([BINARY, "-h"], stderr=subprocess.PIPE, text=True, check=True).stderr
+    flags = set(re.findall(r"--[a-z-]+", shown))
+    assert "--conf-file" in flags
+    listed = {flag for first, *_ in rows(text("README.md"), "| flag | default |")
+              for flag in re.findall(r"--[a-z-]+", first)}
+    assert flags <= listed
+
+
+def test_every_statistic_is_listed():
+    described = subprocess.run([BINARY, "-D"], stderr=subprocess.PIPE, text=True, check=True).stderr
+    fields = set(re.findall(r"^  (\w+) ", described, re.MULTILINE))
+    assert "fragments" in fields
+    document = rows(text("docs/COMPATIBILITY.md"), "| field | Cashew |")
+    assert fields <= {name for first, *_ in document for name in names(first)}
