@@ -143,7 +143,11 @@ extension ClientConnection {
     }
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
-    mutating func nextAction(_ limits: ClientLimits = ClientLimits()) -> Action {
+    ///
+    /// - Parameter mayReceive: Whether there is memory to begin a receive with.
+    mutating func nextAction(
+        _ limits: ClientLimits = ClientLimits(), mayReceive: Bool = true
+    ) -> Action {
         if hasReachedEnd, backlog.isEmpty { drain() }
         switch phase {
         case .open, .draining:
@@ -153,9 +157,9 @@ extension ClientConnection {
             }
             if phase == .draining, !isSending, requestCount == 0 {
                 abandon()
-                return nextAction(limits)
+                return nextAction(limits, mayReceive: mayReceive)
             }
-            return nextReceiveAction(limits)
+            return nextReceiveAction(limits, mayReceive: mayReceive)
         case .closing:
             if isReceiving, !isReceiveCancelled {
                 isReceiveCancelled = true
@@ -173,8 +177,10 @@ extension ClientConnection {
         }
     }
 
-    private mutating func nextReceiveAction(_ limits: ClientLimits) -> Action {
-        if !isReceiving, wantsBytes(limits), !hasReachedEnd {
+    private mutating func nextReceiveAction(
+        _ limits: ClientLimits, mayReceive: Bool
+    ) -> Action {
+        if mayReceive, !isReceiving, wantsBytes(limits), !hasReachedEnd {
             isReceiving = true
             return .receive
         }

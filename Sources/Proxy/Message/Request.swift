@@ -28,7 +28,7 @@ struct Request: ~Copyable {
     /// `none` once the client has left, and for fragments.
     var client: Handle<ClientConnection>
     /// Of a split request or a fragment, what they share.
-    let gathering: Handle<Gathering>
+    var gathering: Handle<Gathering>
     var nextOfClient = Handle<Request>.none
     var nextOfServer = Handle<Request>.none
     /// The next fragment of the same request, in server order.

@@ -84,6 +84,7 @@ extension Worker where IO: ~Copyable {
                 requests.remove(request)
             } else {
                 requests[request].client = .none
+                releaseReplies(to: request)
             }
             request = next
             left &-= 1
@@ -91,6 +92,17 @@ extension Worker where IO: ~Copyable {
         clients[client].abandon()
         releaseMemory(of: client)
         touch(client)
+    }
+
+    /// What has arrived for a request that nobody waits for any more.
+    private mutating func releaseReplies(to request: Handle<Request>) {
+        mbufs.release(&requests[request].reply)
+        guard requests[request].role == .split else { return }
+        var fragment = gatherings[requests[request].gathering].firstFragment
+        while !fragment.isNone {
+            mbufs.release(&requests[fragment].reply)
+            fragment = requests[fragment].nextFragment
+        }
     }
 
     /// Gives back everything but what the kernel is sending.
@@ -327,17 +339,23 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    /// Over the hard limit the client that holds most of the memory is closed.
+    /// Over the hard limit the client that holds most of the memory is closed, and over the soft
+    /// one, when that has lasted.
     mutating func enforceMemoryLimit() {
-        guard mbufs.usedCount > limits.mbufHardMax else { return }
+        guard mbufs.usedCount > limits.mbufHardMax || now >= nextRelief else { return }
+        nextRelief = .max
         var most = Handle<ClientConnection>.none
+        var mostCount = 0
         var next = clients.next(from: 0)
         while let client = next {
             next = clients.next(from: client.index + 1)
             guard clients[client].phase == .open || clients[client].phase == .draining else {
                 continue
             }
-            if most.isNone || clients[client].heldCount > clients[most].heldCount { most = client }
+            let held = heldCount(of: client)
+            guard most.isNone || held > mostCount else { continue }
+            most = client
+            mostCount = held
         }
         guard !most.isNone else { return }
         counters.value.clientsOverLimit.add(1)
@@ -345,5 +363,25 @@ extension Worker where IO: ~Copyable {
         events.send(LogEvent(.clientOverLimit, pool: pool, count: clients[most].heldCount))
         close(most, isError: true)
         settle()
+    }
+
+    /// All memory held for a client, in bytes, with the replies that wait for their turn.
+    private func heldCount(of client: Handle<ClientConnection>) -> Int {
+        var count = clients[client].heldCount
+        var request = clients[client].firstRequest
+        var left = clients[client].requestCount
+        while left > 0 {
+            count &+= requests[request].reply.byteCount
+            if requests[request].role == .split, !requests[request].isAnswered {
+                var fragment = gatherings[requests[request].gathering].firstFragment
+                while !fragment.isNone {
+                    count &+= requests[fragment].reply.byteCount
+                    fragment = requests[fragment].nextFragment
+                }
+            }
+            request = requests[request].nextOfClient
+            left &-= 1
+        }
+        return count
     }
 }

@@ -74,9 +74,32 @@ extension Worker where IO: ~Copyable {
         while ring.vacancies(in: .servers) > 0 {
             ring.provide(mbufs.take(), of: mbufs, to: .servers)
         }
-        guard mbufs.usedCount < limits.mbufSoftMax else { return }
+        guard mbufs.usedCount < limits.mbufSoftMax else {
+            if !isShortOfMemory { nextRelief = now &+ Self.shortageMax }
+            return
+        }
+        nextRelief = .max
         while ring.vacancies(in: .clients) > 0 {
             ring.provide(mbufs.take(), of: mbufs, to: .clients)
         }
+        if hasUnreadClients { readAllClients() }
+    }
+
+    /// How long, in nanoseconds, memory may be short before a client is closed: all of it may be
+    /// in requests whose rest cannot be read.
+    private static var shortageMax: UInt64 { 1_000_000_000 }
+
+    /// Receives from clients that end then are not begun again. Without mbufs each would end at
+    /// once, and again, and keep the processor busy.
+    var isShortOfMemory: Bool { nextRelief != .max }
+
+    private mutating func readAllClients() {
+        hasUnreadClients = false
+        var next = clients.next(from: 0)
+        while let client = next {
+            next = clients.next(from: client.index + 1)
+            touch(client)
+        }
+        settle()
     }
 }

@@ -21,7 +21,7 @@ extension Worker where IO: ~Copyable {
                 fail(request, .invalidReply)
             }
         case .fragment:
-            mbufs.append(slice, to: &requests[request].reply)
+            if isAwaited(request) { mbufs.append(slice, to: &requests[request].reply) }
             didAnswer(fragment: request)
         case .greeting:
             mbufs.append(slice, to: &requests[request].reply)
@@ -68,11 +68,20 @@ extension Worker where IO: ~Copyable {
         touch(client)
     }
 
+    /// Whether the client is still there that the reply is for.
+    private func isAwaited(_ request: Handle<Request>) -> Bool {
+        switch requests[request].role {
+        case .single, .split: !requests[request].client.isNone
+        case .fragment:
+            !requests[gatherings[requests[request].gathering].whole].client.isNone
+        case .greeting: true
+        }
+    }
+
     /// A reply is being received, and this is more of it.
     mutating func didReceivePart(_ slice: MbufSlice, of request: Handle<Request>) {
+        guard isAwaited(request) else { return }
         let client = requests[request].client
-        // Nobody waits for the reply to a request whose client has left.
-        if client.isNone, requests[request].role == .single { return }
         mbufs.append(slice, to: &requests[request].reply)
         guard requests[request].role == .single, clients[client].firstRequest == request,
             requests[request].isStreaming

@@ -7,8 +7,9 @@ extension Worker where IO: ~Copyable {
         }
         while true {
             let socket = clients[client].socket
-            switch clients[client].nextAction(limits.client) {
+            switch clients[client].nextAction(limits.client, mayReceive: !isShortOfMemory) {
             case .none:
+                if isShortOfMemory { hasUnreadClients = true }
                 return
             case .receive:
                 ring.receive(from: socket, into: .clients, token: Token(.clientReceive, client))

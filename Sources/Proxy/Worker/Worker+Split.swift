@@ -13,6 +13,7 @@ extension Worker where IO: ~Copyable {
         let places = mbufs.cursor(of: servers)
         let gathering = gatherings.insert(
             Gathering(split: command.split, whole: whole, keyCount: keys.count, servers: servers))
+        requests[whole].gathering = gathering
         makeFragments(of: gathering, command, pool: Int(clients[client].pool))
         distribute(arrival, keys, command.split, places)
         finishParts(of: gathering)

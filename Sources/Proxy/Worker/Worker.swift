@@ -56,6 +56,10 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var drainDeadline = UInt64.max
     /// When to accept again after the system had no descriptor left.
     var nextAccept = UInt64.max
+    /// While memory is short: when that has lasted too long.
+    var nextRelief = UInt64.max
+    /// Clients wait to be read for want of memory.
+    var hasUnreadClients = false
     var isRunning = true
 
     init(
@@ -131,7 +135,8 @@ extension Worker where IO: ~Copyable {
     /// One turn of the event loop: submit everything, wait once, take everything, act on it.
     mutating func turn() {
         let deadline = min(
-            min(nextExpiry, nextTrim, nextAccept), min(nextProbe, nextReopening, drainDeadline))
+            min(nextExpiry, nextTrim, nextAccept, nextRelief),
+            min(nextProbe, nextReopening, drainDeadline))
         ring.submitAndWait(until: deadline)
         now = ring.now
         adoptHealth()

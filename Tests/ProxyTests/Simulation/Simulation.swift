@@ -56,7 +56,7 @@ enum Simulation {
     private static func turn(
         _ worker: inout Worker<SimulatedRing>, _ world: World, until isOver: () -> Bool
     ) {
-        let last = world.turn + 100_000
+        let last = world.turn + 20_000
         while world.failures.isEmpty, !isOver() {
             guard world.turn < last else { return world.fail("it never ends") }
             world.trace?("turn \(world.turn + 1) at \(world.clock)")

@@ -39,6 +39,19 @@ import Testing
         Simulation.run(50, of: scenario, from: 53)
     }
 
+    /// Clients that each hold a part of a request can use up all memory that may be read into.
+    @Test func requestsThatCannotBeReadToTheirEndsDoNotStopTheWorker() {
+        var scenario = Scenario()
+        scenario.limits.providedMbufs = MbufCounts(incremental: 4, plain: 4)
+        scenario.limits.mbufSoftMax = 16
+        scenario.limits.mbufHardMax = 64
+        scenario.clientCount = 6...8
+        scenario.valueSizes = 0...60_000
+        scenario.bigValueSizes = 60_000...100_000
+        scenario.mayCloseClients = true
+        Simulation.run(30, of: scenario, from: 54)
+    }
+
     @Test func unaskedReplyIsNotTakenForThatToAnUnsentRequest() {
         var connection = ServerConnection(socket: Socket(descriptor: 9), pool: 0, server: 0)
         connection.didConnect()
