@@ -6,7 +6,7 @@ PYTEST := .build/venv/bin/pytest
 RELEASE := .build/release/cashew
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build check bench format clean setup setup-run \
+.PHONY: help run test build check bench install deb format clean setup setup-run \
 	lint debug-tests black-box-tests audit simulation no-foundation
 
 help: ## show this list
@@ -26,6 +26,13 @@ check: test simulation no-foundation ## run every test, and the simulation optim
 bench: setup build ## compare Cashew, nutcracker and redis alone; writes bench/RESULTS.md
 	$(SWIFT) build -c release --static-swift-stdlib --product micro
 	.build/venv/bin/python bench/compare.py $(BENCH)
+
+install: ## install what `make build` made: PREFIX=/usr/local DESTDIR= NUTCRACKER_LINK=no
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' NUTCRACKER_LINK='$(NUTCRACKER_LINK)' \
+		conf/packaging/install.sh $(RELEASE)
+
+deb: build ## build a Debian package in .build
+	@conf/packaging/make-deb.sh $(RELEASE) .build
 
 format: ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --configuration .swift-format $(SWIFT_SOURCES)

@@ -73,6 +73,9 @@ extension PoolDifference {
         return "pool \(printable(old.name))\n" + lines.map { "  \($0)\n" }.joined()
     }
 
+    /// Moves that are worth a line: what a screen holds.
+    private static var shownMovesMax: Int { 30 }
+
     private func lines(_ movement: Movement) -> [String] {
         let total = movement.total
         let moves = moves(of: movement)
@@ -82,12 +85,14 @@ extension PoolDifference {
         if following > 0 {
             head += ", \(percentage(following, of: total)) follow a server to its new address"
         }
-        return [head + " (\(movement.basis))"]
-            + moves.map { move in
-                let share = percentage(move.count, of: total)
-                let padding = String(repeating: " ", count: max(0, 10 - share.utf8.count))
-                return "\(padding)\(share)  \(move.from.text) -> \(move.to.text)"
-            }
+        let shown = moves.prefix(Self.shownMovesMax).map { move in
+            let share = percentage(move.count, of: total)
+            let padding = String(repeating: " ", count: max(0, 10 - share.utf8.count))
+            return "\(padding)\(share)  \(move.from.text) -> \(move.to.text)"
+        }
+        let others = moves.count - shown.count
+        return [head + " (\(movement.basis))"] + shown
+            + (others > 0 ? ["    and \(others) smaller moves, which --json lists"] : [])
     }
 }
 

@@ -81,6 +81,7 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
             on: statsPort,
             document: StatsDocument(
                 of: configuration, workers: serving.counters, source: hostName()))
+        notifyServiceManager("READY=1")
         let events = EventLog(serving.events, of: configuration, to: log)
         return obey(
             signals, log: log, stats: &stats, events: events, stop: stop, ended: ended)

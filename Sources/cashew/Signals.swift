@@ -52,6 +52,7 @@ func obey(
         case .exit:
             if isStopping { return 0 }
             isStopping = true
+            notifyServiceManager("STOPPING=1")
             stop.happen()
         }
     }

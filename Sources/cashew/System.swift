@@ -192,6 +192,34 @@ func processID() -> Int32 { getpid() }
 
 func terminate(status: Int32) -> Never { exit(status) }
 
+/// Tells the service manager how far the process is: a line of sd_notify(3), such as `READY=1`.
+///
+/// Nothing happens without a manager that wants to know, and no error is reported: the manager
+/// notices by itself that it heard nothing. The protocol is one datagram to the socket that
+/// `NOTIFY_SOCKET` names; a leading `@` stands for the NUL of an abstract name.
+func notifyServiceManager(_ state: String) {
+    guard let variable = unsafe getenv("NOTIFY_SOCKET") else { return }
+    var path = unsafe bytes(of: variable)
+    guard let first = path.first else { return }
+    if first == UInt8(ascii: "@") { path[0] = 0 }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let room = MemoryLayout.size(ofValue: address.sun_path)
+    guard path.count < room else { return }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path) }
+    let size = socklen_t(MemoryLayout<sockaddr_un>.size - room + path.count)
+    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    let message = Array(state.utf8)
+    _ = unsafe withUnsafePointer(to: &address) { address in
+        unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            unsafe sendto(
+                descriptor, message, message.count, Int32(MSG_NOSIGNAL), address, size)
+        }
+    }
+}
+
 /// The kernel's name, release and machine: `Linux 6.1.0-18-amd64 x86_64`.
 func kernelDescription() -> String {
     var names = utsname()
