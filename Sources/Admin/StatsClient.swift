@@ -96,6 +96,8 @@ struct StatsClient {
 
     private mutating func send(at now: Instant) {
         guard case .sending(var rest) = phase else { return }
+        // The kernel takes a little more now and then, whether or not the client reads.
+        guard now < deadline else { return close() }
         while !rest.isEmpty {
             guard let count = SystemSocket.send(rest, to: descriptor) else { return close() }
             if count == 0 { break }
@@ -106,10 +108,8 @@ struct StatsClient {
             SystemSocket.finishSending(descriptor)
             phase = .draining
             deadline = now + Self.silenceMax
-        } else if now < deadline {
-            phase = .sending(rest)
         } else {
-            close()
+            phase = .sending(rest)
         }
     }
 

@@ -13,7 +13,7 @@ struct Options: Sendable, Equatable {
     var configurationPath: String
     var statsPort: UInt16 = 22222
     var statsAddress = "0.0.0.0"
-    /// In milliseconds, 0 or more.
+    /// In milliseconds, 0 or more. Without effect: the statistics are always of now.
     var statsInterval: Int32 = 30_000
     /// Nil where the operator named none; then `Program.pidPath` counts, with `-d` only.
     var namedPidPath: String?

@@ -34,19 +34,20 @@ def pool_yaml(name, listen, servers, **directives):
 
 
 class Proxy:
-    """A running proxy with one pool. `port` is where clients connect."""
+    """A running proxy with one pool. `port` is where clients connect; `more` is YAML to add."""
 
     running = []
 
-    def __init__(self, folder, servers, binary=BINARY, port=None, **directives):
+    def __init__(self, folder, servers, binary=BINARY, port=None, more="", **directives):
         self.port, self.stats_port = port or free_port(), free_port()
         self.binary = Path(binary)
         folder.mkdir(parents=True, exist_ok=True)
         self.log_path = folder / "proxy.log"
         configuration = folder / "proxy.yml"
-        configuration.write_text(pool_yaml("pool", self.port, servers, **directives))
+        configuration.write_text(pool_yaml("pool", self.port, servers, **directives) + more)
         command = [self.binary, "-c", configuration, "-o", self.log_path, "-a", HOST]
-        command += ["-s", str(self.stats_port), "-p", folder / "proxy.pid"]
+        # nutcracker's statistics are as old as -i says, in ms, at most.
+        command += ["-s", str(self.stats_port), "-i", "50", "-p", folder / "proxy.pid"]
         with open(folder / "stderr", "wb") as stderr:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr
