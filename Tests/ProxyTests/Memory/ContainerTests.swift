@@ -187,7 +187,8 @@ private struct Counted: ~Copyable {
     func comparesBytes(_ first: String, _ second: String, _ isEqual: Bool) {
         let first = Array(first.utf8)
         let second = Array(second.utf8)
-        #expect(first.span.isEqual(to: second.span) == isEqual)
+        let found = first.span.isEqual(to: second.span)
+        #expect(found == isEqual)
     }
 
     @Test(arguments: [
@@ -196,9 +197,10 @@ private struct Counted: ~Copyable {
     ])
     func comparesWithAStaticString(_ text: String, _ isEqual: Bool, _ hasPrefix: Bool) {
         let bytes = Array(text.utf8)
-        #expect(bytes.span.isEqual(to: "PING") == isEqual)
-        #expect(bytes.span.hasPrefix("PING") == hasPrefix)
-        #expect(bytes.span.hasPrefix(""))
+        let found = (bytes.span.isEqual(to: "PING"), bytes.span.hasPrefix("PING"))
+        #expect(found == (isEqual, hasPrefix))
+        let hasEmptyPrefix = bytes.span.hasPrefix("")
+        #expect(hasEmptyPrefix)
     }
 
     @Test(arguments: ["", "a", "a password with ümlauts"])

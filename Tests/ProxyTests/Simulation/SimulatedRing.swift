@@ -8,6 +8,20 @@ struct SimulatedRing: Ring, ~Copyable {
 
     var now: UInt64 { world.clock }
 
+    var microsecondsSince1970: Int { Int(world.clock / 1000) }
+
+    mutating func stopAccepting(on listener: Socket) {
+        world.fail("stopAccepting is not simulated")
+    }
+
+    mutating func hand(_ socket: Socket, toRing descriptor: Int32, token: Token) {
+        world.fail("there is one worker")
+    }
+
+    mutating func keepAlive(_ socket: Socket) {
+        check(link(socket, "keepAlive") != nil, "keepAlive of no socket")
+    }
+
     mutating func accept(on listener: Socket, token: Token) {
         check(listener == Self.listener, "accept on \(listener)")
         begin(Operation(.accept, token: token, link: nil))

@@ -32,6 +32,15 @@ enum Simulation {
         }
     }
 
+    /// Nobody reads them: a full pipe drops what is written to it.
+    private static let events = makePipe(of: LogEvent.self)
+    private static let questions = makePipe(of: UInt32.self)
+
+    private static func makePipe<Record>(of _: Record.Type) -> EventPipe<Record> {
+        guard let pipe = EventPipe<Record>() else { fatalError("no descriptor is left") }
+        return pipe
+    }
+
     /// Returns what went wrong.
     static func run(
         seed: UInt64, _ scenario: Scenario, trace: ((String) -> Void)? = nil
@@ -42,9 +51,13 @@ enum Simulation {
         let pool = scenario.pool(&chance)
         let world = World(scenario: scenario, pool: pool, chance: chance)
         world.trace = trace
+        let configuration = Configuration(pools: [pool])
         var worker = Worker(
-            ring: SimulatedRing(world: world), configuration: Configuration(pools: [pool]),
-            listeners: [SimulatedRing.listener], limits: scenario.limits, seed: seed)
+            ring: SimulatedRing(world: world), configuration: configuration,
+            listeners: [SimulatedRing.listener], limits: scenario.limits, seed: seed,
+            process: Shared(
+                ProcessState(configuration, workerCount: 1, questions: questions)),
+            counters: Shared(WorkerCounters(configuration)), events: events)
         worker.start()
         turn(&worker, world) { world.areClientsGone }
         world.shutDown()
@@ -73,7 +86,7 @@ enum Simulation {
             ("requests", worker.requests.count), ("gatherings", worker.gatherings.count),
             ("chain nodes", worker.mbufs.nodes.usedCount),
             ("mbufs", worker.mbufs.usedCount - min(worker.mbufs.usedCount, UInt32(provided))),
-            ("counted clients", worker.pools[0].clientCount),
+            ("counted clients", UInt32(worker.process.value.poolClients[0].current)),
             ("usable connections", UInt32(usable(worker))),
         ]
         for (name, count) in left where count > 0 { world.fail("\(count) \(name) are left") }

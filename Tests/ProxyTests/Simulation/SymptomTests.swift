@@ -53,7 +53,9 @@ import Testing
     }
 
     @Test func unaskedReplyIsNotTakenForThatToAnUnsentRequest() {
-        var connection = ServerConnection(socket: Socket(descriptor: 9), pool: 0, server: 0)
+        var connection = ServerConnection(
+            socket: Socket(descriptor: 9), pool: 0, server: 0, place: 0, openedAt: 0,
+            isProbe: false)
         connection.didConnect()
         let receive = connection.nextAction()
         connection.didPush(Handle(index: 0, generation: 1))
