@@ -5,7 +5,8 @@ enum RESPHeader {
 
     /// Reads a header of one to four digits from its first eight bytes, marker included.
     ///
-    /// - Returns: The number, and the length of the header; nil for any other header.
+    /// - Returns: The number, and the length of the header; nil for any other header, and for a number
+    ///   with leading zeros.
     @inline(__always)
     static func short(_ word: UInt64) -> (value: Int, size: Int)? {
         let lineEnd: UInt64 = 0x0A0D
@@ -13,7 +14,8 @@ enum RESPHeader {
         var size = 1
         while size <= 5 {
             if word >> (UInt64(size) &* 8) & 0xFFFF == lineEnd {
-                return size > 1 ? (value, size &+ 2) : nil
+                let isPadded = word & 0xFF00 == 0x3000 && size > 2
+                return size > 1 && !isPadded ? (value, size &+ 2) : nil
             }
             let digit = Int(truncatingIfNeeded: word >> (UInt64(size) &* 8) & 0xFF) &- 0x30
             guard digit >= 0, digit <= 9 else { return nil }
@@ -39,7 +41,10 @@ struct RESPNumberLine: BitwiseCopyable {
     private var magnitude = 0
     private var digitCount: UInt8 = 0
     private var isNegative = false
+    private var hasLeadingZeros = false
     private var hasCarriageReturn = false
+    /// Whether the last number that ended had leading zeros.
+    private(set) var wasPadded = false
 
     /// - Parameter isLength: Whether the number is the length of something, which has digits, not too
     ///   many of them, and no minus before a zero. Of other numbers only the end of the line counts.
@@ -60,11 +65,14 @@ struct RESPNumberLine: BitwiseCopyable {
             let isRight = digitCount > 0 && !(isNegative && magnitude == 0)
             guard byte == RESPHeader.lineFeed, isRight || !isLength else { return .violation }
             let value = isNegative ? 0 &- magnitude : magnitude
+            let isPadded = hasLeadingZeros
             self = RESPNumberLine()
+            wasPadded = isPadded
             return .value(value)
         }
         let digit = byte &- UInt8(ascii: "0")
         if digit < 10, digitCount < Self.digitsMax {
+            if magnitude == 0, digitCount > 0 { hasLeadingZeros = true }
             magnitude = magnitude &* 10 &+ Int(digit)
             digitCount &+= 1
         } else if digit < 10, !isLength {

@@ -49,6 +49,8 @@ struct RESPRequestParser: BitwiseCopyable {
 
     private var phase = Phase.start
     private var hasCarriageReturn = false
+    /// Whether a number of the request has leading zeros, which twemproxy takes and redis does not.
+    private(set) var isPadded = false
     private var line = RESPNumberLine()
     private(set) var argumentCount: UInt32 = 0
     private var argumentsLeft: UInt32 = 0
@@ -81,6 +83,7 @@ struct RESPRequestParser: BitwiseCopyable {
                 case .incomplete: break
                 case .violation: return .violation(.argumentCount)
                 case .value(let count):
+                    isPadded = line.wasPadded
                     if let ending = begin(count) { return ending }
                 }
             case .bulkMarker:
@@ -110,6 +113,7 @@ struct RESPRequestParser: BitwiseCopyable {
                     guard offset &+ length <= Self.byteCountMax else {
                         return .violation(.tooBigRequest)
                     }
+                    if line.wasPadded { isPadded = true }
                     beginBulk(offset: offset, length: length)
                 }
             case .bulkBytes:
@@ -145,6 +149,7 @@ struct RESPRequestParser: BitwiseCopyable {
     private mutating func beginArray(
         _ bytes: Span<UInt8>, _ position: inout Int
     ) -> Outcome? {
+        isPadded = false
         if bytes.count &- position >= 8,
             let header = RESPHeader.short(bytes.loadWord(at: position))
         {

@@ -170,7 +170,7 @@ extension Worker where IO: ~Copyable {
     }
 }
 
-// MARK: - Inline commands
+// MARK: - Requests that are written anew
 
 extension Worker where IO: ~Copyable {
     /// A line of words becomes a request of as many arguments, and then goes its way.
@@ -197,6 +197,22 @@ extension Worker where IO: ~Copyable {
         } else if !isBalanced {
             refuse(.unbalancedQuotes, from: client)
         }
+        mbufs.release(&arguments)
+    }
+
+    /// A request with leading zeros in its numbers, which twemproxy takes. Redis would refuse it and
+    /// close the connection, on which requests of others wait.
+    mutating func dispatchPadded(_ arrival: Arrival, from client: Handle<ClientConnection>) {
+        var walker = ArgumentWalker(start: arrival.start)
+        var arguments = MbufChain()
+        for _ in 0..<arrival.argumentCount {
+            let count = walker.nextHeader()
+            mbufs.append("$", to: &arguments)
+            mbufs.append(decimal: count, to: &arguments)
+            mbufs.append("\r\n", to: &arguments)
+            walker.append(count, to: &arguments, of: &mbufs)
+        }
+        dispatch(arguments: &arguments, count: arrival.argumentCount, from: client)
         mbufs.release(&arguments)
     }
 

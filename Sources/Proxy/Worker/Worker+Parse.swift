@@ -22,7 +22,11 @@ extension Worker where IO: ~Copyable {
             case .request:
                 var chain = takeChain(endingWith: consumed, from: client)
                 let arrival = arrival(consumed, chain, from: client)
-                dispatch(arrival, &chain, from: client)
+                if clients[client].parser.isPadded {
+                    dispatchPadded(arrival, from: client)
+                } else {
+                    dispatch(arrival, &chain, from: client)
+                }
                 mbufs.release(&chain)
             case .inline:
                 var chain = takeChain(endingWith: consumed, from: client)

@@ -84,7 +84,7 @@ import Testing
 
     @Test(arguments: [
         "$\r\n", "$-1\r\n", "$+1\r\n", "$ 1\r\n", "$1 \r\n", "$1\n\n", "$1\r\r\n", "$12345\r\n",
-        "$123456", "$x\r\n", "$1:\r\n", "$1/\r\n",
+        "$123456", "$x\r\n", "$1:\r\n", "$1/\r\n", "$01\r\n", "$00\r\n", "$0001\r\n",
     ])
     func leavesOtherHeadersToTheLine(_ header: String) {
         #expect(RESPHeader.short(word(bytes(header), 0x0A)) == nil)

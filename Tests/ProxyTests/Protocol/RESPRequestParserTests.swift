@@ -119,6 +119,33 @@ import Testing
         #expect(events[0].kind == .empty)
     }
 
+    /// Redis refuses leading zeros and closes the connection, on which others wait as well. They must
+    /// be known, so that they do not reach it.
+    @Test(arguments: [
+        ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", false), ("*1\r\n$0\r\n\r\n", false),
+        ("*1\r\n$10\r\n0123456789\r\n", false), ("*1\r\n$4\r\n0004\r\n", false),
+        ("*02\r\n$3\r\nGET\r\n$1\r\nk\r\n", true), ("*2\r\n$03\r\nGET\r\n$1\r\nk\r\n", true),
+        ("*2\r\n$3\r\nGET\r\n$01\r\nk\r\n", true), ("*2\r\n$3\r\nGET\r\n$00\r\n\r\n", true),
+        ("*2\r\n$00000000003\r\nGET\r\n$1\r\nk\r\n", true),
+    ])
+    func noticesLeadingZeros(_ message: String, _ isPadded: Bool) {
+        let message = bytes(message)
+        for pieces in Pieces.every(of: message) {
+            var parser = RESPRequestParser()
+            // What was noticed in the request before is forgotten.
+            for _ in 0..<2 {
+                for piece in pieces.pieces {
+                    var position = 0
+                    _ = parser.parse(piece.span, from: &position)
+                }
+                if parser.isPadded != isPadded { Issue.record("cuts \(pieces.cuts)") }
+                var position = 0
+                _ = parser.parse(bytes("*1\r\n$4\r\nPING\r\n").span, from: &position)
+                #expect(!parser.isPadded)
+            }
+        }
+    }
+
     // MARK: - Limits
 
     @Test func argumentsUpToTheLimit() {
