@@ -31,8 +31,8 @@ enum SignalAction {
     }
 }
 
-/// Does what signals ask, serves the statistics port, and logs what workers report, until the proxy has ended. Returns the
-/// exit status: 0 when it was asked to end.
+/// Does what signals ask, serves the statistics port, and logs what workers report, until the
+/// proxy has ended. Returns the exit status: 0 when it was asked to end.
 ///
 /// The first SIGINT or SIGTERM lets the proxy finish; the second does not wait for it.
 func obey(
