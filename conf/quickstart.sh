@@ -133,7 +133,7 @@ trap 'exit 0' INT TERM HUP
 require_ports
 require_io_uring
 if [ -z "${CASHEW:-}" ]; then
-    swift build -c release --product cashew >&2 || fail "the build failed"
+    swift build -c release --static-swift-stdlib --product cashew >&2 || fail "the build failed"
     CASHEW=.build/release/cashew
 fi
 

@@ -79,6 +79,14 @@ import Testing
             ["a", "b", "--diff", "c"],
             "option --diff requires two configuration files, the old and the new, not 3"
         ),
+        (["--workers=0"], "option --workers requires auto or a number from 1 to 256"),
+        (["--workers", "some"], "option --workers requires auto or a number from 1 to 256"),
+        (["--workers"], "option --workers requires a number"),
+        (["--memory=15"], "option --memory requires a number of MiB from 16 to 1048576"),
+        (
+            ["--shutdown-timeout=-1"],
+            "option --shutdown-timeout requires a number of seconds from 0 to 86400"
+        ),
         (["--diff=x"], "option --diff takes no value"),
         (["--json=x"], "option --json takes no value"),
         (["--json"], "option --json requires --where or --diff"),

@@ -14,6 +14,7 @@ struct SystemError: Error, Hashable, BitwiseCopyable {
     static var invalidReply: SystemError { SystemError(errno: EINVAL) }
     static var tooManyRequests: SystemError { SystemError(errno: EBUSY) }
 
+    static var outOfMemory: Int32 { ENOMEM }
     static var noBuffers: Int32 { -ENOBUFS }
     static var cancelled: Int32 { -ECANCELED }
 }

@@ -46,8 +46,9 @@ struct RESPNumberLine: BitwiseCopyable {
     /// Whether the last number that ended had leading zeros.
     private(set) var wasPadded = false
 
-    /// - Parameter isLength: Whether the number is the length of something, which has digits, not too
-    ///   many of them, and no minus before a zero. Of other numbers only the end of the line counts.
+    /// - Parameter isLength: Whether the number is the length of something, which has digits, not
+    ///   too many of them, and no minus before a zero. Of other numbers only the end of the line
+    ///   counts.
     mutating func parse(
         _ bytes: Span<UInt8>, at position: inout Int, isLength: Bool = true
     ) -> Outcome {

@@ -102,19 +102,9 @@ struct RESPRequestParser: BitwiseCopyable {
                 position &+= 1
                 phase = .bulkLength
             case .bulkLength:
-                switch line.parse(bytes, at: &position) {
-                case .incomplete: break
-                case .violation: return .violation(.bulkLength)
-                case .value(let length):
-                    guard length >= 0, length <= Self.byteCountMax else {
-                        return .violation(.bulkLength)
-                    }
-                    let offset = Int(consumed) &+ position &- start
-                    guard offset &+ length <= Self.byteCountMax else {
-                        return .violation(.tooBigRequest)
-                    }
-                    if line.wasPadded { isPadded = true }
-                    beginBulk(offset: offset, length: length)
+                let base = Int(consumed) &- start
+                if let violation = readBulkLength(bytes, &position, base) {
+                    return .violation(violation)
                 }
             case .bulkBytes:
                 let skipped = min(Int(bytesLeft), bytes.count &- position)
@@ -198,6 +188,23 @@ struct RESPRequestParser: BitwiseCopyable {
             }
         }
         return false
+    }
+
+    /// Within the length of an argument. Returns what is wrong with it.
+    private mutating func readBulkLength(
+        _ bytes: Span<UInt8>, _ position: inout Int, _ base: Int
+    ) -> Violation? {
+        let length: Int
+        switch line.parse(bytes, at: &position) {
+        case .incomplete: return nil
+        case .violation: return .bulkLength
+        case .value(let value): length = value
+        }
+        guard length >= 0, length <= Self.byteCountMax else { return .bulkLength }
+        guard base &+ position &+ length <= Self.byteCountMax else { return .tooBigRequest }
+        if line.wasPadded { isPadded = true }
+        beginBulk(offset: base &+ position, length: length)
+        return nil
     }
 
     private mutating func beginBulk(offset: Int, length: Int) {

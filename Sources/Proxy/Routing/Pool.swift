@@ -31,6 +31,8 @@ struct Pool: ~Copyable {
     let failureLimit: Int
     let retryTimeout: UInt64
     var isAcceptPaused = false
+    /// When trouble with its clients may be reported again.
+    var nextReportAt: UInt64 = 0
 
     init(
         configuration: PoolConfiguration, listener: Socket, firstServer: Int, seed: UInt64

@@ -12,6 +12,9 @@ package enum ServeError: Error, CustomStringConvertible {
         switch self {
         case .listen(let pool, let address, let reason):
             "pool '\(pool)' cannot listen on '\(address)': \(reason)"
+        case .ring(let errno, _) where errno == SystemError.outOfMemory:
+            "the kernel gives no memory for io_uring: raise the limit of locked memory "
+                + "(ulimit -l), 256 KiB per worker are enough"
         case .ring(let errno, let reason):
             "the kernel refuses io_uring (errno \(errno), \(reason)): Linux 6.0 or later is "
                 + "needed, kernel.io_uring_disabled must be 0, and a container's seccomp "

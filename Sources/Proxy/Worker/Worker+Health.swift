@@ -75,6 +75,13 @@ extension Worker where IO: ~Copyable {
         }
     }
 
+    /// Tells the operator of a client, at most once a second per pool.
+    mutating func report(_ kind: LogEvent.Kind, ofPool pool: Int, count: Int) {
+        guard now >= pools[pool].nextReportAt else { return }
+        pools[pool].nextReportAt = now &+ 1_000_000_000
+        events.send(LogEvent(kind, pool: pool, count: count))
+    }
+
     /// Tells the operator, at most once a second per server.
     mutating func report(_ kind: LogEvent.Kind, server: Int, of pool: Int, _ error: SystemError) {
         let place = pools[pool].firstServer &+ server

@@ -52,7 +52,7 @@ extension Worker where IO: ~Copyable {
         guard !clients.isFull, drainDeadline == .max else {
             process.value.workers[index].clients.add(-1)
             counters.value.clientsRefused.add(1)
-            events.send(LogEvent(.clientRefused, pool: pool, count: Int(clients.count)))
+            report(.clientRefused, ofPool: pool, count: Int(clients.count))
             return ring.close(socket, token: Token(.ignored))
         }
         if pools[pool].isKeptAlive { ring.keepAlive(socket) }
@@ -65,7 +65,7 @@ extension Worker where IO: ~Copyable {
         touch(client)
         if count > pools[pool].clientMax {
             counters.value.clientsRefused.add(1)
-            events.send(LogEvent(.clientRefused, pool: pool, count: count - 1))
+            report(.clientRefused, ofPool: pool, count: count - 1)
             reply("-ERR max number of clients reached\r\n", to: client)
             clients[client].endInError()
         }
@@ -360,7 +360,7 @@ extension Worker where IO: ~Copyable {
         guard !most.isNone else { return }
         counters.value.clientsOverLimit.add(1)
         let pool = Int(clients[most].pool)
-        events.send(LogEvent(.clientOverLimit, pool: pool, count: clients[most].heldCount))
+        report(.clientOverLimit, ofPool: pool, count: mostCount)
         close(most, isError: true)
         settle()
     }

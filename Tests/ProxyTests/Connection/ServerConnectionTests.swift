@@ -33,7 +33,7 @@ import Testing
 
         mutating func greet() {
             mbufs.append("AUTH", to: &connection.greeting)
-            push(byteCount: 4)
+            push(byteCount: 0)
             connection.didAddGreeting()
         }
 
@@ -118,7 +118,9 @@ import Testing
 
     @Test func pairsRepliesWithTheOldestRequest() {
         var server = Server()
+        server.connection.didConnect()
         for _ in 0..<3 { server.request() }
+        _ = server.actions()
         var first: [UInt32] = []
         while server.connection.requestCount > 0 {
             first.append(server.connection.firstRequest.index)
