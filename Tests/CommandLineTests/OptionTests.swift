@@ -66,6 +66,25 @@ import Testing
 
     /// The same for the options that nutcracker does not have.
     static let ownRefusals: [([String], String)] = [
+        (["--workers"], "option --workers requires a number"),
+        (["--workers="], "option --workers requires auto or a number from 1 to 256"),
+        (["--workers=0"], "option --workers requires auto or a number from 1 to 256"),
+        (["--workers=257"], "option --workers requires auto or a number from 1 to 256"),
+        (["--workers", "many"], "option --workers requires auto or a number from 1 to 256"),
+        // 1 after the wrap at 32 bits.
+        (["--workers=4294967297"], "option --workers requires auto or a number from 1 to 256"),
+        (["--memory"], "option --memory requires a number"),
+        (["--memory=15"], "option --memory requires a number of MiB from 16 to 1048576"),
+        (["--memory=1048577"], "option --memory requires a number of MiB from 16 to 1048576"),
+        (["--shutdown-timeout"], "option --shutdown-timeout requires a number"),
+        (
+            ["--shutdown-timeout=86401"],
+            "option --shutdown-timeout requires a number of seconds from 0 to 86400"
+        ),
+        (
+            ["--shutdown-timeout=-1"],
+            "option --shutdown-timeout requires a number of seconds from 0 to 86400"
+        ),
         (["--where"], "option --where requires a key"),
         (
             ["--where", "a", "b"],
@@ -108,7 +127,10 @@ import Testing
         ["-v5"], ["-v", "5"], ["--verbose=5"], ["--verbose", "5"], ["--verb", "99"], ["-v", "007"],
         ["-s", "1"], ["-s65535"], ["-i", "0"], ["-m512"], ["-m", "16777216"], ["-o", ""],
         ["-a", ""], ["-c", ""], ["-p", ""], ["-d"], ["--daemonize"], ["--", "-x"],
-        ["word", "--stats-port=22222", "word"], ["--where", "", "--json"], ["--diff", "a", "b"],
+        ["word", "--stats-port=22222", "word"], ["--where", "", "--json"],
+        ["--workers=1"], ["--workers=256"], ["--workers", "auto"], ["--memory=16"],
+        ["--memory=1048576"], ["--shutdown-timeout=0"], ["--shutdown-timeout=86400"],
+        ["--diff", "a", "b"],
     ])
     func allowedValueIsAccepted(arguments: [String]) throws {
         let outcome = try Invocation.run(Invocation.cashew, ["-V"] + arguments)

@@ -25,7 +25,8 @@ enum Texts {
         "  -m, --mbuf-size=N      : set size of mbuf chunk in bytes (default: 16384 bytes)\r\n",
         "\n",
         "Options that nutcracker does not have:\r\n",
-        "      --workers=N|auto   : set number of threads, auto for one per core (default: 1)\r\n",
+        "      --workers=N|auto   : set number of threads, auto for one per core "
+            + "(default: 1)\r\n",
         "      --memory=MIB       : set limit of message memory in MiB (default: 512)\r\n",
         "      --shutdown-timeout=SEC : set how long requests in flight may take to finish at "
             + "exit (default: 10)\r\n",
