@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -213,6 +214,35 @@ def test_service_manager_that_is_not_there_is_no_hindrance(tmp_path, name):
         os.unlink(tmp_path / "manager")
         proxy.process.terminate()
         assert proxy.process.wait(timeout=10) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("workers", [1, 4])
+def test_needs_no_privilege(workers):
+    """As the unit starts it: a user without capabilities, here with 256 KiB for each worker."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        program = shutil.copy(BINARY, folder)
+        previous = os.umask(0)
+        try:
+            folder.chmod(0o755)
+            wrapper = [
+                "prlimit", f"--memlock={workers * 256 * 1024}", "setpriv", "--reuid=65534",
+                "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
+                "--no-new-privs",
+            ]
+            with Proxy(
+                program, PACKAGING / "cashew.yml", folder, f"--workers={workers}",
+                wrapper=wrapper,
+            ) as proxy:
+                assert proxy.told() == "READY=1"
+                status = pathlib.Path(f"/proc/{proxy.process.pid}/status").read_text()
+                assert re.search(r"^Uid:\t65534\t65534", status, re.MULTILINE)
+                assert re.search("^CapBnd:\t0+$", status, re.MULTILINE)
+                assert proxy.ping() == b"+PONG\r\n"
+                proxy.stop()
+        finally:
+            os.umask(previous)
 
 
 def unit_settings():
