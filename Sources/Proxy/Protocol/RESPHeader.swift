@@ -5,8 +5,8 @@ enum RESPHeader {
 
     /// Reads a header of one to four digits from its first eight bytes, marker included.
     ///
-    /// - Returns: The number, and the length of the header; nil for any other header, and for a number
-    ///   with leading zeros.
+    /// - Returns: The number, and the length of the header; nil for any other header, and for a
+    ///   number with leading zeros.
     @inline(__always)
     static func short(_ word: UInt64) -> (value: Int, size: Int)? {
         let lineEnd: UInt64 = 0x0A0D

@@ -200,8 +200,8 @@ extension Worker where IO: ~Copyable {
         mbufs.release(&arguments)
     }
 
-    /// A request with leading zeros in its numbers, which twemproxy takes. Redis would refuse it and
-    /// close the connection, on which requests of others wait.
+    /// A request with leading zeros in its numbers, which twemproxy takes. Redis would refuse it
+    /// and close the connection, on which requests of others wait.
     mutating func dispatchPadded(_ arrival: Arrival, from client: Handle<ClientConnection>) {
         var walker = ArgumentWalker(start: arrival.start)
         var arguments = MbufChain()

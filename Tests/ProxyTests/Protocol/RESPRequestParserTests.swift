@@ -119,8 +119,8 @@ import Testing
         #expect(events[0].kind == .empty)
     }
 
-    /// Redis refuses leading zeros and closes the connection, on which others wait as well. They must
-    /// be known, so that they do not reach it.
+    /// Redis refuses leading zeros and closes the connection, on which others wait as well. They
+    /// must be known, so that they do not reach it.
     @Test(arguments: [
         ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", false), ("*1\r\n$0\r\n\r\n", false),
         ("*1\r\n$10\r\n0123456789\r\n", false), ("*1\r\n$4\r\n0004\r\n", false),
