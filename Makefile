@@ -7,7 +7,7 @@ RELEASE := .build/release/cashew
 
 .DEFAULT_GOAL := help
 .PHONY: help run test build check bench install deb format clean setup setup-run \
-	lint debug-tests black-box-tests audit simulation no-foundation
+	lint debug-tests black-box-tests bench-still-runs audit simulation no-foundation
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ run: setup-run ## start Cashew in front of two redis-servers, on this machine, u
 	@conf/quickstart.sh
 
 test: setup ## run every test; does its own set-up
-	@$(MAKE) --no-print-directory lint debug-tests build audit black-box-tests
+	@$(MAKE) --no-print-directory lint debug-tests build audit black-box-tests bench-still-runs
 
 build: setup-run ## build the program for release: .build/release/cashew
 	$(SWIFT) build -c release --static-swift-stdlib --product cashew
@@ -61,6 +61,12 @@ audit: build
 black-box-tests: build
 	python3 Tests/Scripts/make-redis-commands.py --check
 	CASHEW=$(RELEASE) $(PYTEST) -p no:cacheprovider -q Tests
+
+# No figures, only that the benchmarks have not rotted.
+bench-still-runs: build
+	$(SWIFT) build -c release --static-swift-stdlib --product micro
+	.build/release/micro --tiny >/dev/null
+	python3 bench/compare.py --tiny --output .build/bench/RESULTS.md >/dev/null
 
 simulation:
 	@Tests/Scripts/simulation.sh
