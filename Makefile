@@ -66,6 +66,7 @@ black-box-tests: build
 bench-still-runs: build
 	$(SWIFT) build -c release --static-swift-stdlib --product micro
 	.build/release/micro --tiny >/dev/null
+	@mkdir -p .build/bench
 	python3 bench/compare.py --tiny --output .build/bench/RESULTS.md >/dev/null
 
 simulation:
