@@ -229,7 +229,8 @@ extension SimulatedServer {
             session.link.reset()
         case 3:
             noteFault(on: session.link)
-            session.hangsUntil = world.clock + scenario.longTime
+            // For ever, where it is the proxy's task to notice.
+            session.hangsUntil = scenario.timeout == nil ? world.clock + scenario.longTime : .max
         case 4:
             noteFault(on: session.link)
             append(Array("?nonsense\r\n".utf8), session, world)
