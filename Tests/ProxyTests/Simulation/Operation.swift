@@ -171,6 +171,11 @@ extension World {
             endSend(operation, chance.percent(50) ? -EPIPE : -ECONNRESET)
             return true
         }
+        if case .server(let server) = link.peer, chance.percent(scenario.sendFaults) {
+            server.noteFault(on: link)
+            endSend(operation, -ENOMEM)
+            return true
+        }
         let room = link.isPeerReading ? Link.capacity : link.window
         var count = min(operation.bytes.count - operation.sentCount, room - link.toPeer.count)
         guard count > 0 else {

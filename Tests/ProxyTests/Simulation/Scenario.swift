@@ -27,6 +27,8 @@ struct Scenario {
     var clientFaults = 0
     /// Per request that a server has got.
     var serverFaults = 0
+    /// Per step of a send to a server, which fails though nothing else shows that.
+    var sendFaults = 0
     /// Per connection that is being made.
     var connectFaults = 0
     /// Per request: its reply waits for some time, of which this is the most, in nanoseconds.

@@ -232,6 +232,7 @@ extension SimulatedClient {
         if case .error(let error) = reply, mayFail(head, with: error, in: world) {
             return keys.noteFailure(of: head.request)
         }
+        if head.request.isMiscounted(reply, in: world), mayFail(head, in: world) { return }
         world.fail("\(self) asked \(head.request.summary) and got \(reply.summary)")
     }
 
@@ -249,7 +250,8 @@ extension SimulatedClient {
     private static let errors: Set<String> = [
         "ERR unknown", "ERR Connection refused", "ERR Connection reset by peer", "ERR Broken pipe",
         "ERR Connection timed out", "ERR No route to host", "ERR Too many open files",
-        "ERR Invalid argument", "ERR unasked", "LOADING Redis is loading the dataset",
+        "ERR Invalid argument", "ERR unasked",
+        "ERR Cannot allocate memory", "LOADING Redis is loading the dataset",
     ]
 
     /// The proxy has closed the connection.

@@ -59,7 +59,7 @@ extension SimulatedServer {
         lastFault = world.turn
     }
 
-    private func noteFault(on link: Link) {
+    func noteFault(on link: Link) {
         if !link.isFaulty { faultyCount += 1 }
         link.isFaulty = true
     }
@@ -242,7 +242,12 @@ extension SimulatedServer {
             session.end = .finished
         case 6 where isSplittable(request):
             noteFault(in: world)
-            append(Reply.bulk(Array("wrong".utf8)).bytes, session, world)
+            let isMany = request.count > 2 && request[0] == Array("mget".utf8)
+            let wrong =
+                isMany && world.chance.percent(70)
+                ? Reply.array((0..<world.chance.pick([1, request.count])).map { _ in .bulk(nil) })
+                : .bulk(Array("wrong".utf8))
+            append(wrong.bytes, session, world)
         default:
             // The proxy gives a connection up whose greeting fails.
             if isGreeting(request) { noteFault(on: session.link) } else { noteFault(in: world) }

@@ -45,6 +45,7 @@ import Testing
         var scenario = Scenario()
         scenario.serverFaults = 8
         scenario.connectFaults = 20
+        scenario.sendFaults = 1
         Simulation.run(200, of: scenario, from: 20 + batch)
     }
 
@@ -64,6 +65,7 @@ import Testing
         scenario.serverFaults = 8
         scenario.connectFaults = 20
         scenario.acceptFaults = 10
+        scenario.sendFaults = 2
         scenario.shotEnds = 20
         scenario.timeout = .milliseconds(20)
         Simulation.run(150, of: scenario, from: 24 + batch)
