@@ -49,6 +49,14 @@ import Testing
         Simulation.run(200, of: scenario, from: 20 + batch)
     }
 
+    /// So many that also rare ones happen: too many values in the reply to a part of a request.
+    @Test(arguments: batches) func serversThatHardlyWork(batch: UInt64) {
+        var scenario = Scenario()
+        scenario.serverFaults = 40
+        scenario.serverCount = 2...3
+        Simulation.run(100, of: scenario, from: 44 + batch)
+    }
+
     @Test(arguments: batches) func serverFaultsWhileGreeting(batch: UInt64) {
         var scenario = Scenario()
         scenario.password = "secret"
