@@ -121,7 +121,10 @@ extension World {
             finish(operation, -ECANCELED)
             return true
         }
-        if case .server(let server) = link.peer { server.speakUp(on: link, in: self) }
+        // Only if it is received at once, so that nothing can be asked before.
+        if case .server(let server) = link.peer, !groups[group.rawValue].buffers.isEmpty {
+            server.speakUp(on: link, in: self)
+        }
         guard !link.toProxy.isEmpty else {
             switch link.end {
             case .finished: finish(operation, 0)

@@ -242,11 +242,13 @@ extension SimulatedServer {
             session.end = .finished
         case 6 where isSplittable(request):
             noteFault(in: world)
+            let word = Array("wrong".utf8)
             let isMany = request.count > 2 && request[0] == Array("mget".utf8)
             let wrong =
                 isMany && world.chance.percent(70)
-                ? Reply.array((0..<world.chance.pick([1, request.count])).map { _ in .bulk(nil) })
-                : .bulk(Array("wrong".utf8))
+                ? Reply.array(
+                    (0..<world.chance.pick([1, request.count])).map { _ in Reply.bulk(word) })
+                : .bulk(word)
             append(wrong.bytes, session, world)
         default:
             // The proxy gives a connection up whose greeting fails.
