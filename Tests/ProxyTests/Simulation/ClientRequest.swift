@@ -50,8 +50,8 @@ enum ClientRequest {
         }
     }
 
-    /// Whether a server has sent too few values, or too many. Where all keys are on one server, the proxy hands
-    /// its reply on as it came.
+    /// Whether a server has sent too few values, or too many. Where all keys are on one server,
+    /// the proxy hands its reply on as it came.
     func isMiscounted(_ reply: Reply, in world: World) -> Bool {
         guard case .mget(let keys) = self, case .array(let values) = reply else { return false }
         return values.count != keys.count && Set(keys.map(world.server(of:))).count == 1
