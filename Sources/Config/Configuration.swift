@@ -60,7 +60,7 @@ package struct ServerConfiguration: Sendable, Equatable {
     }
 }
 
-package enum ProtocolKind: Sendable, Equatable {
+package enum ProtocolKind: Sendable, Equatable, BitwiseCopyable {
     case redis, memcache
 }
 

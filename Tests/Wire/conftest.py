@@ -17,7 +17,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 BINARY = REPOSITORY / os.environ.get("CASHEW", ".build/release/cashew")
-ONLY = os.environ.get("CASHEW_WIRE_ONLY", "redis/")
+ONLY = os.environ.get("CASHEW_WIRE_ONLY", "")
 FAILURE = re.compile(r"FAIL \[(\w+)\] ([^:]+): (.*)")
 
 

@@ -1,3 +1,5 @@
+import Config
+
 /// A connection from a client, from accept to close.
 ///
 /// Events change it, and `nextAction` says what the worker must do about it; neither does any I/O,
@@ -35,7 +37,7 @@ struct ClientConnection: ~Copyable {
     private var hasReachedEnd = false
     private(set) var isInError = false
 
-    var parser = RESPRequestParser()
+    var parser: RequestParser
     /// The start of a request that has not arrived as a whole.
     var partial = MbufChain()
     /// Requests that arrived while their client was over a limit, not parsed yet.
@@ -49,7 +51,10 @@ struct ClientConnection: ~Copyable {
     private(set) var lastRequest = Handle<Request>.none
     private(set) var requestCount: UInt32 = 0
 
-    init(socket: Socket, pool: Int, isAuthenticated: Bool) {
+    init(
+        socket: Socket, pool: Int, isAuthenticated: Bool, protocolKind: ProtocolKind = .redis
+    ) {
+        parser = RequestParser(protocolKind)
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.isAuthenticated = isAuthenticated

@@ -1,3 +1,5 @@
+import Config
+
 /// A connection to a server, shared by all clients of one worker, from socket to close.
 ///
 /// As with `ClientConnection`, events change it and `nextAction` says what to do.
@@ -38,7 +40,7 @@ struct ServerConnection: ~Copyable {
     private var isReceiveCancelled = false
     private var isSendCancelled = false
 
-    var parser = RESPReplyParser()
+    var parser: ReplyParser
     /// The proxy's own requests, sent before all others.
     var greeting = MbufChain()
     /// Replies to the greeting still to come.
@@ -55,10 +57,15 @@ struct ServerConnection: ~Copyable {
     /// Bytes of the requests handed to the kernel, and of the others.
     private(set) var sentBytes = 0
     private(set) var unsentBytes = 0
+    /// The same for requests that have no reply, and so stand in no queue.
+    private(set) var silentCount: UInt32 = 0
+    private(set) var silentBytes = 0
 
     init(
-        socket: Socket, pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool
+        socket: Socket, pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool,
+        protocolKind: ProtocolKind = .redis
     ) {
+        parser = ReplyParser(protocolKind)
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.server = UInt16(truncatingIfNeeded: server)
@@ -88,6 +95,12 @@ extension ServerConnection {
     /// The bytes of a request that was pushed join what is to be sent.
     mutating func didAddBytes(_ count: Int) {
         unsentBytes &+= count
+    }
+
+    /// A request without a reply joins what is to be sent.
+    mutating func didAddSilent(_ count: Int) {
+        silentCount &+= 1
+        silentBytes &+= count
     }
 
     /// Whether a reply can be to a request. One that comes before any was sent is to none.
@@ -141,6 +154,8 @@ extension ServerConnection {
         unsentCount = 0
         sentBytes = 0
         unsentBytes = 0
+        silentCount = 0
+        silentBytes = 0
     }
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
@@ -159,6 +174,8 @@ extension ServerConnection {
                     unsentCount = 0
                     sentBytes &+= unsentBytes
                     unsentBytes = 0
+                    silentCount = 0
+                    silentBytes = 0
                 }
                 return .send
             }

@@ -19,8 +19,12 @@ struct Request: ~Copyable {
     var isAnswered = false
     /// Part of the reply has left for the client, so nothing but the rest may follow.
     var isStreaming = false
-    /// The marker that a reply must have unless it is an error; 0 if any will do.
-    var expectedKind: UInt8 = 0
+    /// The memcache `q`: its reply may be left out, and then the next one is a barrier's.
+    var isQuiet = false
+    /// The kind that a reply must be of unless it is an error.
+    let expectedKind: UInt8
+    /// Of a fragment that is answered, the kind of its reply.
+    var replyKind = ReplyKind.any
     /// Of a fragment, where it goes.
     var server: UInt16 = 0
     /// Bytes sent to the server.
@@ -38,16 +42,35 @@ struct Request: ~Copyable {
     /// What has arrived of the reply and cannot go to the client yet.
     var reply = MbufChain()
 
-    init(_ role: Role, client: Handle<ClientConnection>, gathering: Handle<Gathering> = .none) {
+    init(
+        _ role: Role, client: Handle<ClientConnection>, gathering: Handle<Gathering> = .none,
+        expecting expectedKind: UInt8 = ReplyKind.any
+    ) {
         self.role = role
+        self.expectedKind = expectedKind
         self.client = client
         self.gathering = gathering
     }
 }
 
+/// How the replies to fragments become one.
+enum Assembly: BitwiseCopyable {
+    case redis(Command.Split)
+    case memcache(MemcacheAssembly)
+}
+
+enum MemcacheAssembly: BitwiseCopyable {
+    /// The values in the order of their keys.
+    case values
+    /// `OK`, if that is what all say.
+    case done
+    /// The sums of the numbers that have the same name.
+    case statistics
+}
+
 /// What the fragments of one request have in common: how their replies become one.
 struct Gathering: ~Copyable {
-    let split: Command.Split
+    let assembly: Assembly
     /// The request in the client's queue.
     let whole: Handle<Request>
     /// Fragments whose replies are still to come.
@@ -56,12 +79,13 @@ struct Gathering: ~Copyable {
     let keyCount: Int
     /// Per key the index of its server, in two bytes, the lower first.
     var servers: MbufChain
+    /// The keys themselves, where the parts of a reply can only be told apart by them.
+    var keys = MbufChain()
 
     init(
-        split: Command.Split, whole: Handle<Request>, keyCount: Int,
-        servers: consuming MbufChain
+        _ assembly: Assembly, whole: Handle<Request>, keyCount: Int, servers: consuming MbufChain
     ) {
-        self.split = split
+        self.assembly = assembly
         self.whole = whole
         self.keyCount = keyCount
         self.servers = servers
@@ -77,29 +101,51 @@ struct Arrival: BitwiseCopyable {
     let start: MbufCursor
     let isContiguous: Bool
     let byteCount: Int
+    /// Of redis, how many words the request has; 0 for memcache.
     let argumentCount: Int
-    let name: RESPRequestParser.Argument
-    /// The argument after the name; empty if there is none.
-    let first: RESPRequestParser.Argument
+    /// The name of the command.
+    let name: Extent
+    /// What follows the name, of redis, or the key, of memcache; empty if there is none.
+    let first: Extent
+    /// The kind that its reply must be of, as far as that is known.
+    var expectedKind = ReplyKind.any
 
     /// - Parameters:
     ///   - slice: All of the request, unless `chain` is.
     ///   - chain: All of the request, or empty.
-    init(
-        slice: MbufSlice, chain: borrowing MbufChain, parser: borrowing RESPRequestParser,
-        mbufs: borrowing MbufPool
+    private init(
+        slice: MbufSlice, chain: borrowing MbufChain, mbufs: borrowing MbufPool,
+        argumentCount: Int, name: Extent, first: Extent
     ) {
         isContiguous = chain.isEmpty
         start = chain.isEmpty ? mbufs.cursor(of: slice) : mbufs.cursor(of: chain)
         byteCount = chain.isEmpty ? slice.count : chain.byteCount
-        argumentCount = Int(parser.argumentCount)
-        name = parser.name
-        first = parser.first
+        self.argumentCount = argumentCount
+        self.name = name
+        self.first = first
     }
 
-    /// The bytes of an argument of a contiguous request.
-    func slice(of argument: RESPRequestParser.Argument) -> MbufSlice {
+    init(
+        slice: MbufSlice, chain: borrowing MbufChain, parser: borrowing RESPRequestParser,
+        mbufs: borrowing MbufPool
+    ) {
+        self.init(
+            slice: slice, chain: chain, mbufs: mbufs, argumentCount: Int(parser.argumentCount),
+            name: parser.name, first: parser.first)
+    }
+
+    init(
+        slice: MbufSlice, chain: borrowing MbufChain, request: borrowing MemcacheRequest,
+        mbufs: borrowing MbufPool
+    ) {
+        self.init(
+            slice: slice, chain: chain, mbufs: mbufs, argumentCount: 0, name: request.name,
+            first: request.key)
+    }
+
+    /// The bytes of a part of a contiguous request.
+    func slice(of part: Extent) -> MbufSlice {
         assert(isContiguous)
-        return start.slice.range(argument.start, argument.start &+ argument.count)
+        return start.slice.range(part.start, part.start &+ part.count)
     }
 }

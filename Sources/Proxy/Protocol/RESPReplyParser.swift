@@ -6,9 +6,7 @@
 ///
 /// An array needs no stack: it is enough to count the elements still to come.
 struct RESPReplyParser: BitwiseCopyable {
-    enum Outcome {
-        case incomplete, reply, violation
-    }
+    typealias Outcome = ReplyOutcome
 
     /// Far more than redis sends; small enough that no sum overflows.
     static let lengthMax = 1 << 40

@@ -33,14 +33,7 @@ struct RESPRequestParser: BitwiseCopyable {
         case tooBigRequest, tooBigInline, unbalancedQuotes
     }
 
-    /// Where an argument's bytes are, counted from the start of the request.
-    struct Argument: BitwiseCopyable, Equatable {
-        var offset: UInt32 = 0
-        var length: UInt32 = 0
-
-        var start: Int { Int(offset) }
-        var count: Int { Int(length) }
-    }
+    typealias Argument = Extent
 
     /// What comes next, or whose rest comes next.
     private enum Phase: UInt8 {

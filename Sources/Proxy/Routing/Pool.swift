@@ -3,6 +3,7 @@ import Config
 /// One pool at run time: its servers, how keys map to them, and what it allows.
 struct Pool: ~Copyable {
     let configuration: PoolConfiguration
+    let protocolKind: ProtocolKind
     let listener: Socket
     /// Where its servers start among those of all pools.
     let firstServer: Int
@@ -38,6 +39,7 @@ struct Pool: ~Copyable {
         configuration: PoolConfiguration, listener: Socket, firstServer: Int, seed: UInt64
     ) {
         self.configuration = configuration
+        protocolKind = configuration.protocolKind
         self.listener = listener
         self.firstServer = firstServer
         // A local: swiftc 6.3.1 miscompiles a `&&` on a property of what is being initialized.
@@ -79,9 +81,10 @@ struct Pool: ~Copyable {
 }
 
 extension PoolConfiguration {
-    /// AUTH strictly before SELECT, which a server that wants a password would refuse; then PING,
-    /// for probes.
+    /// AUTH strictly before SELECT, which a server that wants a password would refuse; then what
+    /// any server that works answers, for probes.
     fileprivate var greetings: [String] {
+        if protocolKind == .memcache { return ["version\r\n"] }
         var greetings: [String] = []
         if let redisAuth {
             let count = redisAuth.utf8.count

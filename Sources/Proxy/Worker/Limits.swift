@@ -13,6 +13,9 @@ package struct WorkerLimits: Sendable {
     var client = ClientLimits()
     /// Requests that may wait on one server connection. More get an error at once.
     var serverRequestMax: UInt32 = 1 << 20
+    /// Bytes that may wait on one server connection when a request that has no reply comes. It is
+    /// dropped then: there is no reply to tell the client by.
+    var silentBytesMax = 32 << 20
     /// Replies from this many bytes on are not kept until they are whole: once the request is the
     /// client's oldest, what is there goes out.
     var streamingMin = 1 << 20

@@ -8,7 +8,8 @@ extension Worker where IO: ~Copyable {
         _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
         from client: Handle<ClientConnection>
     ) {
-        let request = requests.insert(Request(.single, client: client))
+        let request = requests.insert(
+            Request(.single, client: client, expecting: arrival.expectedKind))
         push(request, of: client)
         let pool = Int(clients[client].pool)
         switch connection(to: server, in: pool) {
@@ -17,31 +18,49 @@ extension Worker where IO: ~Copyable {
         case .success(let connection):
             enqueue(request, on: connection)
             account(request, on: connection, byteCount: arrival.byteCount)
-            if arrival.isContiguous {
-                mbufs.append(arrival.start.slice, to: &connections[connection].outgoing)
-            } else {
-                mbufs.append(moving: &chain, to: &connections[connection].outgoing)
-            }
+            add(arrival, &chain, to: connection)
         }
     }
 
-    /// The same, for a request that might have been split: its reply must be of the right kind.
-    mutating func forward(
-        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
-        from client: Handle<ClientConnection>,
-        expecting split: Command.Split
+    /// Adds a whole request to what a connection sends.
+    @inline(__always)
+    mutating func add(
+        _ arrival: Arrival, _ chain: inout MbufChain, to connection: Handle<ServerConnection>
     ) {
-        // Nothing stands behind it in the queue yet, so it is the client's last request.
-        forward(arrival, &chain, to: server, from: client)
-        let request = clients[client].lastRequest
-        guard clients[client].requestCount > 0, requests.contains(request) else { return }
-        requests[request].expectedKind =
-            switch split {
-            case .none: 0
-            case .values: UInt8(ascii: "*")
-            case .pairs: UInt8(ascii: "+")
-            case .sum: UInt8(ascii: ":")
+        if arrival.isContiguous {
+            mbufs.append(arrival.start.slice, to: &connections[connection].outgoing)
+        } else {
+            mbufs.append(moving: &chain, to: &connections[connection].outgoing)
+        }
+    }
+
+    /// The same, for a request that has no reply: it stands in no queue, and waits for nothing.
+    /// When it cannot be sent, only the counters know.
+    mutating func forwardSilently(
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
+        from client: Handle<ClientConnection>
+    ) {
+        let pool = Int(clients[client].pool)
+        var error = SystemError.tooManyRequests
+        switch connection(to: server, in: pool) {
+        case .failure(let reason):
+            error = reason
+        case .success(let connection):
+            guard connections[connection].outgoing.byteCount > limits.silentBytesMax else {
+                add(arrival, &chain, to: connection)
+                return accountSilent(arrival.byteCount, on: connection)
             }
+        }
+        countError(for: client)
+        report(.serverFailed, server: server, of: pool, error)
+    }
+
+    private mutating func accountSilent(
+        _ byteCount: Int, on connection: Handle<ServerConnection>
+    ) {
+        connections[connection].didAddSilent(byteCount)
+        countQueued(byteCount, on: connection)
+        touch(connection)
     }
 
     /// Puts a request at the end of its client's queue, which is the order of replies.
@@ -74,6 +93,10 @@ extension Worker where IO: ~Copyable {
     ) {
         requests[request].byteCount = UInt32(truncatingIfNeeded: byteCount)
         connections[connection].didAddBytes(byteCount)
+        countQueued(byteCount, on: connection)
+    }
+
+    private func countQueued(_ byteCount: Int, on connection: Handle<ServerConnection>) {
         let place = Int(connections[connection].place)
         counters.value.servers[place].requests.add(1)
         counters.value.servers[place].requestBytes.add(byteCount)

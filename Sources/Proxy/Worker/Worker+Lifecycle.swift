@@ -58,7 +58,8 @@ extension Worker where IO: ~Copyable {
         if pools[pool].isKeptAlive { ring.keepAlive(socket) }
         let client = clients.insert(
             ClientConnection(
-                socket: socket, pool: pool, isAuthenticated: !pools[pool].needsPassword))
+                socket: socket, pool: pool, isAuthenticated: !pools[pool].needsPassword,
+                protocolKind: pools[pool].protocolKind))
         let count = process.value.poolClients[pool].add(1)
         counters.value.currConnections.add(1)
         counters.value.pools[pool].clientConnections.add(1)
@@ -66,7 +67,7 @@ extension Worker where IO: ~Copyable {
         if count > pools[pool].clientMax {
             counters.value.clientsRefused.add(1)
             report(.clientRefused, ofPool: pool, count: count - 1)
-            reply("-ERR max number of clients reached\r\n", to: client)
+            reply(error: "max number of clients reached", to: client)
             clients[client].endInError()
         }
     }
@@ -152,7 +153,8 @@ extension Worker where IO: ~Copyable {
             let connection = connections.insert(
                 ServerConnection(
                     socket: socket, pool: pool, server: server,
-                    place: place, openedAt: now, isProbe: isProbe))
+                    place: place, openedAt: now, isProbe: isProbe,
+                    protocolKind: pools[pool].protocolKind))
             counters.value.currConnections.add(1)
             if !isProbe { pools[pool].servers[server].didOpen(connection) }
             ring.connect(socket, to: address, token: Token(.serverConnect, connection))
@@ -176,9 +178,9 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    /// Queues what must come before any client's request: AUTH, then SELECT; and PING on a probe.
+    /// Queues what must come before any client's request, and, on a probe, the question.
     private mutating func greet(on connection: Handle<ServerConnection>, in pool: Int) {
-        // The last greeting is PING.
+        // The last greeting is the question of a probe.
         let count = pools[pool].greetings.count &- (connections[connection].isProbe ? 0 : 1)
         for greeting in 0..<count {
             pools[pool].greetings[greeting].withSpan { bytes in
@@ -210,7 +212,8 @@ extension Worker where IO: ~Copyable {
     ) {
         var reply = mbufs.cursor(of: requests[request].reply)
         let count = min(requests[request].reply.byteCount, 32)
-        let isRefused = reply.withBytes(count) { $0.isRefusal }
+        let protocolKind = connections[connection].parser.protocolKind
+        let isRefused = reply.withBytes(count) { $0.isRefusal(protocolKind) }
         mbufs.release(&requests[request].reply)
         requests.remove(request)
         if isRefused {
@@ -234,10 +237,11 @@ extension Worker where IO: ~Copyable {
         pools[pool].servers[server].didClose(connection)
         var request = connections[connection].firstRequest
         var left = connections[connection].requestCount
+        let silentCount = connections[connection].silentCount
         count(failure: error, of: connection)
         if connections[connection].isProbe {
             probe(pools[pool].firstServer &+ server, after: pools[pool].retryTimeout)
-        } else if left > 0 || connections[connection].phase != .ready {
+        } else if left > 0 || silentCount > 0 || connections[connection].phase != .ready {
             report(.serverFailed, server: server, of: pool, error)
             let openedAt = connections[connection].openedAt
             didFail(server: server, of: pool, openedAt: openedAt)
@@ -266,14 +270,18 @@ extension Worker where IO: ~Copyable {
             counters.value.servers[place].serverConnections.add(-1)
         }
         let unsent = Int(connections[connection].unsentCount)
+        let silent = Int(connections[connection].silentCount)
+        // Nobody else is told of these.
+        counters.value.pools[Int(connections[connection].pool)].forwardError.add(silent)
         // The proxy's own requests are not counted.
         let greetings = Int(connections[connection].greetingCount)
         let sent = Int(connections[connection].requestCount) &- unsent &- greetings
-        counters.value.servers[place].inQueue.add(0 &- unsent)
+        counters.value.servers[place].inQueue.add(0 &- unsent &- silent)
         counters.value.servers[place].outQueue.add(0 &- sent)
         let unsentBytes = connections[connection].unsentBytes
+        let silentBytes = connections[connection].silentBytes
         let sentBytes = connections[connection].sentBytes
-        counters.value.servers[place].inQueueBytes.add(0 &- unsentBytes)
+        counters.value.servers[place].inQueueBytes.add(0 &- unsentBytes &- silentBytes)
         counters.value.servers[place].outQueueBytes.add(0 &- sentBytes)
     }
 
@@ -311,11 +319,15 @@ extension Worker where IO: ~Copyable {
 }
 
 extension Span<UInt8> {
-    /// Whether the proxy's own AUTH or SELECT failed. A server without a password says so to AUTH,
-    /// and is as usable as one that liked it (redis 6 and later, then older ones).
-    fileprivate var isRefusal: Bool {
-        self[0] == UInt8(ascii: "-") && !hasPrefix("-ERR AUTH <password> called")
-            && !hasPrefix("-ERR Client sent AUTH")
+    /// Whether the reply to a greeting says that it failed. A redis server without a password says
+    /// so to AUTH, and is as usable as one that liked it (redis 6 and later, then older ones).
+    fileprivate func isRefusal(_ protocolKind: ProtocolKind) -> Bool {
+        switch protocolKind {
+        case .redis:
+            self[0] == UInt8(ascii: "-") && !hasPrefix("-ERR AUTH <password> called")
+                && !hasPrefix("-ERR Client sent AUTH")
+        case .memcache: !hasPrefix("VERSION")
+        }
     }
 }
 

@@ -12,31 +12,12 @@ extension Worker where IO: ~Copyable {
                 return
             }
             guard hasRoomForRequest else { return close(client, isError: true) }
-            let (outcome, count) = parseRequest(in: rest, from: client)
-            let consumed = rest.prefix(count)
-            rest = rest.dropFirst(count)
-            switch outcome {
-            case .incomplete:
-                mbufs.append(consumed, to: &clients[client].partial)
-                return
-            case .request:
-                var chain = takeChain(endingWith: consumed, from: client)
-                let arrival = arrival(consumed, chain, from: client)
-                if clients[client].parser.isPadded {
-                    dispatchPadded(arrival, from: client)
-                } else {
-                    dispatch(arrival, &chain, from: client)
+            let isWhole =
+                switch clients[client].parser.protocolKind {
+                case .redis: takeRedisRequest(from: &rest, client)
+                case .memcache: takeMemcacheRequest(from: &rest, client)
                 }
-                mbufs.release(&chain)
-            case .inline:
-                var chain = takeChain(endingWith: consumed, from: client)
-                dispatchInline(arrival(consumed, chain, from: client), from: client)
-                mbufs.release(&chain)
-            case .empty:
-                mbufs.release(&clients[client].partial)
-            case .violation(let violation):
-                refuse(violation, from: client)
-            }
+            guard isWhole else { return }
             guard clients[client].phase == .open else { return }
         }
     }
@@ -46,30 +27,14 @@ extension Worker where IO: ~Copyable {
         requests.capacity &- requests.count > UInt32(truncatingIfNeeded: parts.count &* 3 &+ 1)
     }
 
-    private func parseRequest(
-        in slice: MbufSlice, from client: Handle<ClientConnection>
-    ) -> (RESPRequestParser.Outcome, Int) {
-        mbufs.withBytes(of: slice) { bytes in
-            var position = 0
-            let outcome = clients[client].parser.parse(bytes, from: &position)
-            return (outcome, position)
-        }
-    }
-
     /// All of the request that ends with a slice; empty if that slice is all of it.
-    private mutating func takeChain(
+    mutating func takeChain(
         endingWith slice: MbufSlice, from client: Handle<ClientConnection>
     ) -> MbufChain {
         guard !clients[client].partial.isEmpty else { return MbufChain() }
         var chain = clients[client].partial.take()
         mbufs.append(slice, to: &chain)
         return chain
-    }
-
-    private func arrival(
-        _ slice: MbufSlice, _ chain: borrowing MbufChain, from client: Handle<ClientConnection>
-    ) -> Arrival {
-        Arrival(slice: slice, chain: chain, parser: clients[client].parser, mbufs: mbufs)
     }
 
     /// Finds the replies in a slice and gives each to the request it belongs to.
@@ -98,7 +63,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// The first request of a server connection has its reply.
-    private mutating func pop(
+    mutating func pop(
         _ request: Handle<Request>, of connection: Handle<ServerConnection>
     ) {
         let byteCount = Int(requests[request].byteCount)
@@ -112,7 +77,7 @@ extension Worker where IO: ~Copyable {
 
     private func parseReply(
         in slice: MbufSlice, from connection: Handle<ServerConnection>
-    ) -> (RESPReplyParser.Outcome, Int) {
+    ) -> (ReplyOutcome, Int) {
         mbufs.withBytes(of: slice) { bytes in
             var position = 0
             let outcome = connections[connection].parser.parse(bytes, from: &position)

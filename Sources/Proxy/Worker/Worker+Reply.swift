@@ -13,14 +13,19 @@ extension Worker where IO: ~Copyable {
         switch requests[request].role {
         case .single:
             let kind = connections[connection].parser.kind
-            if client.isNone {
-                discard(request)
-            } else if requests[request].accepts(kind) {
-                didAnswer(single: request, of: client, with: slice)
-            } else {
+            if requests[request].isQuiet, kind == ReplyKind.barrier {
+                didStaySilent(request, connection)
+            } else if !requests[request].accepts(kind) {
                 fail(request, .invalidReply)
+                // Whatever comes next may be no answer to what is asked next either.
+                fail(connection, .invalidReply)
+            } else if client.isNone {
+                discard(request)
+            } else {
+                didAnswer(single: request, of: client, with: slice)
             }
         case .fragment:
+            requests[request].replyKind = connections[connection].parser.kind
             if isAwaited(request) { mbufs.append(slice, to: &requests[request].reply) }
             didAnswer(fragment: request)
         case .greeting:
@@ -163,7 +168,12 @@ extension Worker where IO: ~Copyable {
     }
 
     mutating func write(error: SystemError, to request: Handle<Request>) {
-        mbufs.append("-ERR ", to: &requests[request].reply)
+        requests[request].replyKind = ReplyKind.error
+        let isFragment = requests[request].role == .fragment
+        let whole = isFragment ? gatherings[requests[request].gathering].whole : request
+        let client = requests[whole].client
+        guard !client.isNone else { return }
+        mbufs.append(clients[client].errorPrefix, to: &requests[request].reply)
         mbufs.append(textOf: error, to: &requests[request].reply)
         mbufs.append("\r\n", to: &requests[request].reply)
     }
@@ -174,6 +184,15 @@ extension Worker where IO: ~Copyable {
     mutating func reply(_ text: StaticString, to client: Handle<ClientConnection>) {
         var bytes = MbufChain()
         mbufs.append(text, to: &bytes)
+        reply(moving: &bytes, to: client)
+    }
+
+    /// Answers with an error of the proxy's own.
+    mutating func reply(error text: StaticString, to client: Handle<ClientConnection>) {
+        var bytes = MbufChain()
+        mbufs.append(clients[client].errorPrefix, to: &bytes)
+        mbufs.append(text, to: &bytes)
+        mbufs.append("\r\n", to: &bytes)
         reply(moving: &bytes, to: client)
     }
 
@@ -191,8 +210,18 @@ extension Worker where IO: ~Copyable {
 }
 
 extension Request {
-    /// Whether a reply with this marker can be the answer.
+    /// Whether a reply of this kind can be the answer.
     fileprivate func accepts(_ kind: UInt8) -> Bool {
-        expectedKind == 0 || kind == expectedKind || kind == UInt8(ascii: "-")
+        expectedKind == ReplyKind.any || kind == expectedKind || kind == ReplyKind.error
+    }
+}
+
+extension ClientConnection {
+    /// How an error that is not the client's starts, in its protocol.
+    fileprivate var errorPrefix: StaticString {
+        switch parser.protocolKind {
+        case .redis: "-ERR "
+        case .memcache: "SERVER_ERROR "
+        }
     }
 }

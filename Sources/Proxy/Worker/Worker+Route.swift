@@ -13,6 +13,18 @@ struct LocalCommands: BitwiseCopyable {
     }
 }
 
+extension Command.Split {
+    /// The marker of a reply that is no error.
+    fileprivate var replyKind: UInt8 {
+        switch self {
+        case .none: ReplyKind.any
+        case .values: UInt8(ascii: "*")
+        case .pairs: UInt8(ascii: "+")
+        case .sum: UInt8(ascii: ":")
+        }
+    }
+}
+
 extension CommandTable {
     fileprivate func find(_ name: StaticString) -> Command {
         name.withUTF8Span { find($0) }
@@ -60,7 +72,7 @@ extension Worker where IO: ~Copyable {
         return cursor.withBytes(arrival.first.count) { commands.find($0, in: command) }
     }
 
-    private func server(
+    func server(
         ofFirst arrival: Arrival, _ client: Handle<ClientConnection>
     ) -> Int {
         let pool = Int(clients[client].pool)
@@ -76,7 +88,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private func placeholderServer(of client: Handle<ClientConnection>) -> Int {
+    func placeholderServer(of client: Handle<ClientConnection>) -> Int {
         pools[Int(clients[client].pool)].placeholderServer
     }
 
@@ -109,13 +121,16 @@ extension Worker where IO: ~Copyable {
         from client: Handle<ClientConnection>
     ) {
         let pool = Int(clients[client].pool)
+        var arrival = arrival
+        // It might have been split: its reply must be of the right kind.
+        arrival.expectedKind = command.split.replyKind
         if pools[pool].servers.count == 1 {
-            return forward(arrival, &chain, to: 0, from: client, expecting: command.split)
+            return forward(arrival, &chain, to: 0, from: client)
         }
         var servers = MbufChain()
         let found = findServers(of: keys, in: arrival, client, into: &servers)
         if found.areEqual {
-            forward(arrival, &chain, to: found.first, from: client, expecting: command.split)
+            forward(arrival, &chain, to: found.first, from: client)
         } else if command.split == .none {
             reply("-CROSSSLOT Keys in request don't hash to the same slot\r\n", to: client)
         } else {

@@ -42,6 +42,8 @@ extension Worker where IO: ~Copyable {
             let socket = connections[connection].socket
             let unsentCount = Int(connections[connection].unsentCount)
             let unsentBytes = connections[connection].unsentBytes
+            let silentCount = Int(connections[connection].silentCount)
+            let silentBytes = connections[connection].silentBytes
             switch connections[connection].nextAction() {
             case .none:
                 return
@@ -51,8 +53,9 @@ extension Worker where IO: ~Copyable {
             case .send:
                 if connections[connection].phase == .ready {
                     let place = Int(connections[connection].place)
-                    counters.value.servers[place].inQueue.add(0 &- unsentCount)
-                    counters.value.servers[place].inQueueBytes.add(0 &- unsentBytes)
+                    counters.value.servers[place].inQueue.add(0 &- unsentCount &- silentCount)
+                    counters.value.servers[place].inQueueBytes.add(
+                        0 &- unsentBytes &- silentBytes)
                     counters.value.servers[place].outQueue.add(unsentCount)
                     counters.value.servers[place].outQueueBytes.add(unsentBytes)
                 }

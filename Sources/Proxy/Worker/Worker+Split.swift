@@ -12,23 +12,23 @@ extension Worker where IO: ~Copyable {
         countKeys(servers)
         let places = mbufs.cursor(of: servers)
         let gathering = gatherings.insert(
-            Gathering(split: command.split, whole: whole, keyCount: keys.count, servers: servers))
+            Gathering(
+                .redis(command.split), whole: whole, keyCount: keys.count, servers: servers))
         requests[whole].gathering = gathering
-        makeFragments(of: gathering, command, pool: Int(clients[client].pool))
+        makeFragments(of: gathering, pool: Int(clients[client].pool))
+        beginFragments(of: gathering, command)
         distribute(arrival, keys, command.split, places)
         finishParts(of: gathering)
     }
 
-    private mutating func countKeys(_ servers: borrowing MbufChain) {
+    mutating func countKeys(_ servers: borrowing MbufChain) {
         var places = mbufs.cursor(of: servers)
         while let server = places.nextServer() { parts[server].keyCount &+= 1 }
     }
 
-    /// Makes a fragment for each server that has keys, in the order of servers, and starts its
-    /// request with the right number of arguments.
-    private mutating func makeFragments(
-        of gathering: Handle<Gathering>, _ command: Command, pool: Int
-    ) {
+    /// Makes a fragment for each server that has keys, in the order of servers. Nothing is added
+    /// yet to what is sent.
+    mutating func makeFragments(of gathering: Handle<Gathering>, pool: Int) {
         var last = Handle<Request>.none
         for server in 0..<pools[pool].servers.count where parts[server].keyCount > 0 {
             var fragment = Request(.fragment, client: .none, gathering: gathering)
@@ -50,8 +50,19 @@ extension Worker where IO: ~Copyable {
             case .success(let connection):
                 parts[server].connection = connection
                 enqueue(handle, on: connection)
-                beginFragment(on: connection, command, keyCount: parts[server].keyCount)
             }
+        }
+    }
+
+    /// Starts each fragment with the right number of arguments.
+    private mutating func beginFragments(of gathering: Handle<Gathering>, _ command: Command) {
+        var fragment = gatherings[gathering].firstFragment
+        while !fragment.isNone {
+            let part = parts[Int(requests[fragment].server)]
+            if !part.connection.isNone {
+                beginFragment(on: part.connection, command, keyCount: part.keyCount)
+            }
+            fragment = requests[fragment].nextFragment
         }
     }
 
@@ -105,7 +116,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Leaves the parts as they were, and answers the fragments that found no connection.
-    private mutating func finishParts(of gathering: Handle<Gathering>) {
+    mutating func finishParts(of gathering: Handle<Gathering>) {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             // The last failure may free all of them.
@@ -144,11 +155,12 @@ extension Worker where IO: ~Copyable {
             return mbufs.append(moving: &requests[failed].reply, to: &requests[whole].reply)
         }
         let isRight =
-            switch gatherings[gathering].split {
-            case .values: assembleValues(gathering)
-            case .sum: assembleSum(gathering)
-            case .pairs: assembleStatus(gathering)
-            case .none: preconditionFailure("a command that cannot be split was")
+            switch gatherings[gathering].assembly {
+            case .redis(.values): assembleValues(gathering)
+            case .redis(.sum): assembleSum(gathering)
+            case .redis(.pairs): assembleStatus(gathering)
+            case .redis(.none): preconditionFailure("a command that cannot be split was")
+            case .memcache(let assembly): assemble(gathering, assembly)
             }
         guard !isRight else { return }
         mbufs.release(&requests[whole].reply)
@@ -159,8 +171,7 @@ extension Worker where IO: ~Copyable {
     private func firstError(of gathering: Handle<Gathering>) -> Handle<Request>? {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
-            var reply = mbufs.cursor(of: requests[fragment].reply)
-            if reply.nextByte() == UInt8(ascii: "-") { return fragment }
+            if requests[fragment].replyKind == ReplyKind.error { return fragment }
             fragment = requests[fragment].nextFragment
         }
         return nil
@@ -240,13 +251,14 @@ extension Worker where IO: ~Copyable {
             fragment = next
         }
         mbufs.release(&gatherings[gathering].servers)
+        mbufs.release(&gatherings[gathering].keys)
         gatherings.remove(gathering)
     }
 }
 
 extension MbufCursor {
     /// The next index of a server, in two bytes, the lower first; nil at the end.
-    fileprivate mutating func nextServer() -> Int? {
+    mutating func nextServer() -> Int? {
         guard let low = nextByte(), let high = nextByte() else { return nil }
         return Int(low) | Int(high) << 8
     }

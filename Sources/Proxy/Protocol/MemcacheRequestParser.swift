@@ -1,0 +1,190 @@
+/// Finds the end of a memcache request, across as many slices as it takes to arrive.
+///
+///     words CR LF
+///     words CR LF  bytes CR LF           (where the words say that there is a data block)
+///
+/// A line that lies in one slice is read where it is. One that was cut is read by whoever keeps its
+/// pieces, who then says what it was: `begin(_:)`. The bytes of a data block are skipped.
+struct MemcacheRequestParser: BitwiseCopyable {
+    /// Longer lines than this are of `get` and `gets` alone: memcached takes no others.
+    static let plainLineMax = 2048
+    static let lineMax = 32 << 20
+
+    enum Outcome {
+        /// All bytes are consumed and the request has not ended.
+        case incomplete
+        /// A line has ended that began in an earlier slice, and wants to be read: `begin(_:)`.
+        case cutLine
+        /// A request has ended, or can go no further for a `problem` of it.
+        case request
+        /// The rest of a data block that belongs to no request.
+        case swallowed
+    }
+
+    private enum Phase: UInt8 {
+        case line, data, dataEnd, swallow
+    }
+
+    private(set) var request = MemcacheRequest()
+    private var phase = Phase.line
+    private var endsInCarriageReturn = false
+    private(set) var isClean = true
+    private var bytesLeft = 0
+    /// Bytes of this line that earlier calls consumed, and the first of them.
+    private var consumed = 0
+    private var opening: UInt64 = 0
+
+    /// Whether the next byte starts a new request.
+    var isAtStart: Bool { phase == .line && consumed == 0 }
+
+    /// Consumes bytes up to the end of one request.
+    ///
+    /// - Parameter position: Where to start, and afterwards where the request ended, or the count.
+    mutating func parse(_ bytes: Span<UInt8>, from position: inout Int) -> Outcome {
+        while position < bytes.count {
+            switch phase {
+            case .line:
+                if let outcome = parseLine(bytes, &position) { return outcome }
+            case .data:
+                let skipped = min(bytesLeft, bytes.count &- position)
+                position &+= skipped
+                bytesLeft &-= skipped
+                if bytesLeft == 0 {
+                    phase = .dataEnd
+                    bytesLeft = 2
+                }
+            case .dataEnd:
+                let wanted = bytesLeft == 2 ? UInt8(ascii: "\r") : UInt8(ascii: "\n")
+                // memcached takes as many bytes as it was promised, and then looks at them.
+                if bytes[position] != wanted { request.problem = .badDataChunk }
+                position &+= 1
+                bytesLeft &-= 1
+                if bytesLeft == 0 { return end() }
+            case .swallow:
+                let skipped = min(bytesLeft, bytes.count &- position)
+                position &+= skipped
+                bytesLeft &-= skipped
+                if bytesLeft == 0 { phase = .line }
+                return .swallowed
+            }
+        }
+        return .incomplete
+    }
+
+    private mutating func end() -> Outcome {
+        phase = .line
+        return .request
+    }
+
+    // MARK: Lines
+
+    /// Returns nil if the request goes on after the line.
+    private mutating func parseLine(
+        _ bytes: Span<UInt8>, _ position: inout Int
+    ) -> Outcome? {
+        let start = position
+        if consumed == 0 {
+            isClean = true
+            opening = 0
+            if bytes[start] == 0x80 {
+                position &+= 1
+                return refuse(.binaryProtocol)
+            }
+        }
+        noteOpening(bytes, from: start)
+        let hasEnd = skipLine(bytes, &position)
+        let count = consumed &+ position &- start
+        guard count <= Self.plainLineMax || isLongLine && count <= Self.lineMax else {
+            return refuse(.tooLongLine)
+        }
+        guard hasEnd else {
+            consumed = count
+            return .incomplete
+        }
+        let wasCut = consumed > 0
+        consumed = 0
+        guard !wasCut else { return .cutLine }
+        let line = bytes.extracting(start..<position)
+        return begin(MemcacheRequest(line: line, isClean: isClean)) ? .request : nil
+    }
+
+    private mutating func refuse(_ problem: MemcacheProblem) -> Outcome {
+        request = MemcacheRequest()
+        request.problem = problem
+        return .request
+    }
+
+    /// A line has been read. Returns whether the request ends with it.
+    mutating func begin(_ line: MemcacheRequest) -> Bool {
+        request = line
+        guard line.hasData else { return true }
+        guard line.problem == .none else {
+            phase = .swallow
+            bytesLeft = Int(line.dataCount) &+ 2
+            return true
+        }
+        bytesLeft = Int(line.dataCount)
+        phase = .data
+        if bytesLeft == 0 {
+            phase = .dataEnd
+            bytesLeft = 2
+        }
+        return false
+    }
+
+    /// Keeps the first five bytes of the line.
+    private mutating func noteOpening(_ bytes: Span<UInt8>, from start: Int) {
+        var index = start
+        var place = consumed
+        while place < 5, index < bytes.count {
+            opening |= UInt64(bytes[index]) << UInt64(place &* 8)
+            index &+= 1
+            place &+= 1
+        }
+    }
+
+    private var isLongLine: Bool {
+        // "get " and "gets ".
+        opening & 0xFFFF_FFFF == 0x2074_6567 || opening == 0x20_7374_6567
+    }
+
+    /// Moves behind the next CR LF, or to the end of the bytes. Returns whether there was one.
+    ///
+    /// Any other control character is taken note of: line ends among them would make the server
+    /// see more requests than the proxy.
+    private mutating func skipLine(_ bytes: Span<UInt8>, _ position: inout Int) -> Bool {
+        while position < bytes.count {
+            if !endsInCarriageReturn {
+                position = bytes.firstControlCharacter(from: position)
+                guard position < bytes.count else { return false }
+            }
+            let byte = bytes[position]
+            if endsInCarriageReturn, byte == UInt8(ascii: "\n") {
+                position &+= 1
+                endsInCarriageReturn = false
+                return true
+            }
+            if endsInCarriageReturn { isClean = false }
+            endsInCarriageReturn = byte == UInt8(ascii: "\r")
+            if byte < 0x20, !endsInCarriageReturn { isClean = false }
+            position &+= 1
+        }
+        return false
+    }
+}
+
+extension Span<UInt8> {
+    /// Where the first byte below 0x20 is at or after a position; the count if there is none.
+    @inline(__always)
+    func firstControlCharacter(from position: Int) -> Int {
+        var position = position
+        while count &- position >= 8 {
+            let word = loadWord(at: position)
+            let found = (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080
+            if found != 0 { return position &+ found.trailingZeroBitCount >> 3 }
+            position &+= 8
+        }
+        while position < count, self[position] >= 0x20 { position &+= 1 }
+        return position
+    }
+}

@@ -1,0 +1,171 @@
+import Config
+
+// What is memcache's alone in the second and third step: how its requests are found, and where
+// each goes. Those that have several keys, or none, go on in `Worker+MemcacheSplit`.
+
+extension Worker where IO: ~Copyable {
+    /// Takes the first request out of some bytes, and sends it on its way. Returns false if it has
+    /// not ended: then all bytes are kept for later.
+    mutating func takeMemcacheRequest(
+        from rest: inout MbufSlice, _ client: Handle<ClientConnection>
+    ) -> Bool {
+        let (outcome, count) = parseMemcacheRequest(in: rest, from: client)
+        let consumed = rest.prefix(count)
+        rest = rest.dropFirst(count)
+        switch outcome {
+        case .incomplete:
+            mbufs.append(consumed, to: &clients[client].partial)
+            return false
+        case .swallowed:
+            break
+        case .cutLine:
+            mbufs.append(consumed, to: &clients[client].partial)
+            readCutLine(from: client)
+        case .request:
+            var chain = takeChain(endingWith: consumed, from: client)
+            let request = clients[client].parser.memcache.request
+            let arrival = Arrival(slice: consumed, chain: chain, request: request, mbufs: mbufs)
+            dispatch(request, arrival, &chain, from: client)
+            mbufs.release(&chain)
+        }
+        return true
+    }
+
+    private func parseMemcacheRequest(
+        in slice: MbufSlice, from client: Handle<ClientConnection>
+    ) -> (MemcacheRequestParser.Outcome, Int) {
+        mbufs.withBytes(of: slice) { bytes in
+            var position = 0
+            let outcome = clients[client].parser.memcache.parse(bytes, from: &position)
+            return (outcome, position)
+        }
+    }
+
+    /// The line that arrived in pieces is all there is of a request, or its start.
+    private mutating func readCutLine(from client: Handle<ClientConnection>) {
+        let count = clients[client].partial.byteCount
+        let isClean = clients[client].parser.memcache.isClean
+        var cursor = mbufs.cursor(of: clients[client].partial)
+        let request = cursor.withBytes(count) { MemcacheRequest(line: $0, isClean: isClean) }
+        guard clients[client].parser.memcache.begin(request) else { return }
+        var chain = clients[client].partial.take()
+        let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
+        let arrival = Arrival(slice: unused, chain: chain, request: request, mbufs: mbufs)
+        dispatch(request, arrival, &chain, from: client)
+        mbufs.release(&chain)
+    }
+
+    // MARK: Routing
+
+    private mutating func dispatch(
+        _ request: MemcacheRequest, _ arrival: Arrival, _ chain: inout MbufChain,
+        from client: Handle<ClientConnection>
+    ) {
+        guard request.problem == .none else { return refuse(request, from: client) }
+        var arrival = arrival
+        arrival.expectedKind = ReplyKind.classic
+        switch request.verb {
+        case .get, .gets, .gat, .gats:
+            if request.hasMoreKeys {
+                route(request, arrival, &chain, from: client)
+            } else {
+                forward(arrival, &chain, to: server(ofFirst: arrival, client), from: client)
+            }
+        case .set, .add, .replace, .append, .prepend, .cas, .incr, .decr, .touch, .delete:
+            let server = server(ofFirst: arrival, client)
+            if request.isNoreply {
+                forwardSilently(arrival, &chain, to: server, from: client)
+            } else {
+                forward(arrival, &chain, to: server, from: client)
+            }
+        case .metaGet, .metaSet, .metaDelete, .metaArithmetic, .metaDebug:
+            arrival.expectedKind = ReplyKind.meta
+            let server = server(ofMeta: request, arrival, client)
+            forward(arrival, &chain, to: server, from: client, isQuiet: request.isQuiet)
+        case .metaNoop:
+            // All requests before it are in the client's queue, or have no reply.
+            reply("MN\r\n", to: client)
+        case .version:
+            forward(arrival, &chain, to: placeholderServer(of: client), from: client)
+        case .flushAll, .verbosity:
+            arrival.expectedKind = ReplyKind.done
+            broadcast(request, arrival, from: client)
+        case .stats:
+            answerStatistics(request, arrival, from: client)
+        case .quit:
+            clients[client].drain()
+            touch(client)
+        case .unknown:
+            refuse(request, from: client)
+        }
+    }
+
+    /// As memcached says it, after the replies to the requests before.
+    private mutating func refuse(
+        _ request: MemcacheRequest, from client: Handle<ClientConnection>
+    ) {
+        if !request.isNoreply { reply(request.problem.text, to: client) }
+        guard request.problem.endsConnection else { return }
+        mbufs.release(&clients[client].partial)
+        clients[client].endInError()
+    }
+
+    /// The server of a meta command's key, which memcached stores decoded.
+    private func server(
+        ofMeta request: MemcacheRequest, _ arrival: Arrival, _ client: Handle<ClientConnection>
+    ) -> Int {
+        guard request.isBase64 else { return server(ofFirst: arrival, client) }
+        let pool = Int(clients[client].pool)
+        var cursor = arrival.start
+        cursor.skip(request.key.start)
+        return cursor.withBytes(request.key.count) { text in
+            // What cannot be decoded is refused by whichever server gets it.
+            let key = Base64Key(text)
+            let bytes = key.bytes.span.extracting(0..<key.count)
+            return pools[pool].topology.server(for: bytes, random: &pools[pool].random)
+        }
+    }
+
+    /// Forwards a meta command. To learn whether a quiet one has a reply at all, the proxy asks for
+    /// another behind it that always has one: `mn`, whose `MN` then comes at once, or second. Which
+    /// replies are left out is up to the server, and has changed between versions of memcached.
+    private mutating func forward(
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
+        from client: Handle<ClientConnection>, isQuiet: Bool
+    ) {
+        guard isQuiet else { return forward(arrival, &chain, to: server, from: client) }
+        let request = requests.insert(
+            Request(.single, client: client, expecting: arrival.expectedKind))
+        push(request, of: client)
+        switch connection(to: server, in: Int(clients[client].pool)) {
+        case .failure(let error):
+            fail(request, error)
+        case .success(let connection):
+            requests[request].isQuiet = true
+            enqueue(request, on: connection)
+            account(request, on: connection, byteCount: arrival.byteCount)
+            add(arrival, &chain, to: connection)
+            addBarrier(on: connection)
+        }
+    }
+
+    private mutating func addBarrier(on connection: Handle<ServerConnection>) {
+        let barrier = requests.insert(
+            Request(.single, client: .none, expecting: ReplyKind.barrier))
+        enqueue(barrier, on: connection)
+        account(barrier, on: connection, byteCount: 4)
+        mbufs.append("mn\r\n", to: &connections[connection].outgoing)
+    }
+
+    /// The reply to the barrier came where that to a quiet request would have been: it has none.
+    mutating func didStaySilent(
+        _ request: Handle<Request>, _ connection: Handle<ServerConnection>
+    ) {
+        mbufs.release(&requests[request].reply)
+        didAnswer(request)
+        let barrier = connections[connection].firstRequest
+        pop(barrier, of: connection)
+        mbufs.release(&requests[barrier].reply)
+        requests.remove(barrier)
+    }
+}
