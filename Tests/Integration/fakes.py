@@ -95,8 +95,10 @@ class FakeServer:
         return self.connections[index].ended.wait(max(0, end - time.time()))
 
     def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        """The port refuses from now on, and every connection ends. May be called twice."""
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
         for connection in self.connections:
             try:
                 connection.socket.shutdown(socket.SHUT_RDWR)
