@@ -121,7 +121,6 @@ def test_without_ejection_every_request_to_a_dead_server_fails(shards, start):
     assert ejections(program) == 0
 
 
-@beyond
 def test_server_that_comes_back_is_used_again_with_its_keys(shards, start_fake, start):
     store = Store()
     fake = start_fake(store)
