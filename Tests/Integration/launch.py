@@ -84,10 +84,8 @@ class Program(Proxy):
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
                 cwd=folder,
+                preexec_fn=files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files)),
             )
-        if files:
-            # Before it reads its limit, or not: the limit counts for what it opens later anyhow.
-            resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (files, files))
         Proxy.running.append(self)
         self._wait_until_listening()
 
