@@ -1,3 +1,5 @@
+import Proxy
+
 /// Who the program is: its name by how it was called, its version, and the defaults that go
 /// with the name.
 ///
@@ -11,7 +13,7 @@ struct Program: Sendable, Equatable {
     /// Empty is no file. Written only with `-d`, unless the operator names one.
     let pidPath: String
 
-    static let version = "cashew-0.1.0"
+    static let version = "cashew-\(releaseNumber)"
     static let eventBackend = "io_uring"
 
     static let cashew = Program(

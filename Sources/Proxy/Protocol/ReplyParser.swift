@@ -37,6 +37,15 @@ struct ReplyParser: BitwiseCopyable {
         }
     }
 
+    /// Whether a reply of the wrong kind means that the next ones may be to other requests too. Of
+    /// memcached's requests some have no reply, or none that is known beforehand.
+    var mayLoseStep: Bool {
+        switch protocolKind {
+        case .redis: false
+        case .memcache: true
+        }
+    }
+
     /// Consumes bytes up to the end of one reply.
     ///
     /// - Parameter position: Where to start, and afterwards where the reply ended, or the count.

@@ -53,6 +53,15 @@ package struct ServerCounters: ~Copyable, Sendable {
     package let outQueueBytes = Counter()
 }
 
+/// What every worker of a process counts, for a worker that is asked for all of it.
+struct CounterBoard: ~Copyable, Sendable {
+    let workers: FixedArray<Shared<WorkerCounters>>
+
+    init(_ configuration: Configuration, workerCount: Int) {
+        workers = FixedArray(count: workerCount) { _ in Shared(WorkerCounters(configuration)) }
+    }
+}
+
 /// Everything one worker counts. Pools and servers are in the order of the configuration, the
 /// servers of all pools one after another.
 package struct WorkerCounters: ~Copyable, Sendable {

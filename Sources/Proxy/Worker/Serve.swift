@@ -69,14 +69,16 @@ package func serve(
             configuration, workerCount: options.workerCount, questions: questions))
     let start = WorkerStart(
         configuration: configuration, listeners: try openListeners(configuration), limits: limits,
-        process: process, running: Shared(AtomicCount()), events: events, started: started,
+        process: process,
+        board: Shared(CounterBoard(configuration, workerCount: options.workerCount)),
+        running: Shared(AtomicCount()), events: events, started: started,
         stop: stop, ended: ended)
     start.running.value.add(options.workerCount)
     try startResolver(process)
     var counters: [Shared<WorkerCounters>] = []
     for index in 0..<options.workerCount {
-        counters.append(Shared(WorkerCounters(configuration)))
-        try start.startWorker(index, counters: counters[index])
+        counters.append(start.board.value.workers[index])
+        try start.startWorker(index)
     }
     return Serving(counters: counters, events: events)
 }
@@ -96,6 +98,7 @@ private struct WorkerStart: Sendable {
     let listeners: [Socket]
     let limits: WorkerLimits
     let process: Shared<ProcessState>
+    let board: Shared<CounterBoard>
     /// Workers that have not ended.
     let running: Shared<AtomicCount>
     let events: EventPipe<LogEvent>
@@ -104,8 +107,8 @@ private struct WorkerStart: Sendable {
     let ended: Int32
 
     /// Returns when the worker has its ring.
-    func startWorker(_ index: Int, counters: Shared<WorkerCounters>) throws(ServeError) {
-        let status = Thread.start { runWorker(index, counters: counters) }
+    func startWorker(_ index: Int) throws(ServeError) {
+        let status = Thread.start { runWorker(index) }
         guard status == 0 else { throw .thread(reason: SystemError(errno: status).text) }
         let errno = started.receive()
         guard errno == 0 else {
@@ -113,7 +116,7 @@ private struct WorkerStart: Sendable {
         }
     }
 
-    private func runWorker(_ index: Int, counters: Shared<WorkerCounters>) {
+    private func runWorker(_ index: Int) {
         do throws(UringRing.SetupError) {
             let ring = try UringRing.make(entries: 1024, bufferCounts: limits.providedMbufs)
             process.value.workers[index].didStart(ring: ring.descriptor)
@@ -121,7 +124,7 @@ private struct WorkerStart: Sendable {
             var worker = Worker(
                 ring: ring, configuration: configuration, listeners: listeners, limits: limits,
                 seed: UInt64.random(in: 0 ... .max), index: index, process: process,
-                counters: counters, events: events)
+                board: board, events: events)
             worker.ring.watch(Socket(descriptor: stop), token: Token(.wake))
             worker.run()
         } catch {

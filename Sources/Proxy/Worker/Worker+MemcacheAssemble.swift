@@ -49,7 +49,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Puts a cursor to the start of each reply.
-    private mutating func beginParts(of gathering: Handle<Gathering>) {
+    mutating func beginParts(of gathering: Handle<Gathering>) {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             let values = mbufs.cursor(of: requests[fragment].reply)
@@ -107,11 +107,11 @@ extension MbufCursor {
         return nil
     }
 
-    private mutating func skipPrefix(_ text: StaticString) -> Bool {
+    mutating func skipPrefix(_ text: StaticString) -> Bool {
         text.withUTF8Span { skipPrefix($0) }
     }
 
-    private mutating func skipPrefix(_ prefix: Span<UInt8>) -> Bool {
+    mutating func skipPrefix(_ prefix: Span<UInt8>) -> Bool {
         for index in prefix.indices where nextByte() != prefix[index] { return false }
         return true
     }

@@ -17,8 +17,7 @@ extension Worker where IO: ~Copyable {
                 didStaySilent(request, connection)
             } else if !requests[request].accepts(kind) {
                 fail(request, .invalidReply)
-                // Whatever comes next may be no answer to what is asked next either.
-                fail(connection, .invalidReply)
+                if connections[connection].parser.mayLoseStep { fail(connection, .invalidReply) }
             } else if client.isNone {
                 discard(request)
             } else {

@@ -15,6 +15,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     let index: Int
     let process: Shared<ProcessState>
     let counters: Shared<WorkerCounters>
+    let board: Shared<CounterBoard>
     let events: EventPipe<LogEvent>
     let pools: FixedArray<Pool>
     let commands = CommandTable()
@@ -46,6 +47,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
 
     /// Nanoseconds, read once per turn.
     var now: UInt64 = 0
+    var startedAt: UInt64 = 0
     /// When the oldest request may be too old; some time before that is harmless.
     var nextExpiry = UInt64.max
     var nextTrim = UInt64.max
@@ -65,14 +67,15 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     init(
         ring: consuming IO, configuration: Configuration, listeners: [Socket],
         limits: WorkerLimits, seed: UInt64, index: Int = 0, process: Shared<ProcessState>,
-        counters: Shared<WorkerCounters>, events: EventPipe<LogEvent>
+        board: Shared<CounterBoard>, events: EventPipe<LogEvent>
     ) {
         precondition(listeners.count == configuration.pools.count)
         self.ring = ring
         self.limits = limits
         self.index = index
         self.process = process
-        self.counters = counters
+        counters = board.value.workers[index]
+        self.board = board
         self.events = events
         var firstServer = 0
         pools = FixedArray(count: listeners.count) { index in
@@ -120,6 +123,7 @@ extension Worker where IO: ~Copyable {
 
     mutating func start() {
         now = ring.now
+        startedAt = now
         provideMbufs()
         if index == 0 {
             counters.value.totalConnections.add(pools.count)

@@ -57,7 +57,7 @@ enum Simulation {
             listeners: [SimulatedRing.listener], limits: scenario.limits, seed: seed,
             process: Shared(
                 ProcessState(configuration, workerCount: 1, questions: questions)),
-            counters: Shared(WorkerCounters(configuration)), events: events)
+            board: Shared(CounterBoard(configuration, workerCount: 1)), events: events)
         worker.start()
         turn(&worker, world) { world.areClientsGone }
         world.shutDown()

@@ -1,0 +1,91 @@
+"""Real memcached servers, a plain connection to one, and where keys belong among them."""
+
+import socket
+import subprocess
+import time
+
+from ports import HOST, free_port
+
+
+class MemcachedServer:
+    """A memcached on loopback."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["memcached", "-u", "nobody", "-l", HOST, "-p", str(self.port)]
+            + ["-U", "0", "-m", "64", "-t", "1"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.time() + 10
+        while time.time() < end:
+            try:
+                socket.create_connection((HOST, self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.01)
+        raise AssertionError("memcached does not listen")
+
+    def ask(self, request):
+        return ask(self.port, request)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Line:
+    """A connection that is given bytes, and says what comes back."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection((HOST, port), 10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, request):
+        self.socket.sendall(request)
+
+    def read(self, count):
+        """So many bytes; fewer if the peer closes before."""
+        data = b""
+        while len(data) < count:
+            piece = self.socket.recv(count - len(data))
+            if not piece:
+                break
+            data += piece
+        return data
+
+    def read_until(self, end):
+        data = b""
+        while not data.endswith(end):
+            piece = self.socket.recv(65536)
+            assert piece, f"closed after {data[-200:]!r}"
+            data += piece
+        return data
+
+    def call(self, request):
+        """All that is answered, found by an `mn` behind the request."""
+        self.send(request + b"mn\r\n")
+        return self.read_until(b"MN\r\n")[:-4]
+
+    def is_closed(self):
+        self.socket.settimeout(5)
+        try:
+            return self.socket.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+def ask(port, request):
+    with Line(port) as line:
+        return line.call(request)
