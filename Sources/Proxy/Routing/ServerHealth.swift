@@ -21,8 +21,13 @@ package struct ServerHealth: ~Copyable, Sendable {
     ///   - limit: Failures in a row that eject; 0 counts as 1.
     /// - Returns: Whether this one ejects the server. The caller then sees to its coming back.
     func didFail(openedAt: UInt64, now: UInt64, limit: Int) -> Bool {
-        guard !isEjected, openedAt >= lastFailureAt.load(ordering: .relaxed) else { return false }
-        lastFailureAt.store(now, ordering: .relaxed)
+        let last = lastFailureAt.load(ordering: .relaxed)
+        guard !isEjected, openedAt >= last else { return false }
+        // Of workers that see it at the same moment, one counts it.
+        guard
+            lastFailureAt.compareExchange(expected: last, desired: now, ordering: .relaxed)
+                .exchanged
+        else { return false }
         let count = failureCount.add(1, ordering: .relaxed).newValue
         guard count >= limit else { return false }
         failureCount.store(0, ordering: .relaxed)
