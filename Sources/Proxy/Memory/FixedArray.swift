@@ -3,9 +3,11 @@
 /// Unlike an `Array` it holds noncopyable elements, counts no references, and cannot grow.
 @safe
 package struct FixedArray<Element: ~Copyable>: ~Copyable {
-    package let count: Int
-
+    // First: building for ThreadSanitizer, swiftc 6.3.1 takes what stands here for a pointer
+    // wherever the subscript changes an element, and crashes if it is none.
     private let elements: UnsafeMutablePointer<Element>
+
+    package let count: Int
 
     /// - Parameter element: Makes the element of an index; called once each, in order.
     init(count: Int, element: (Int) -> Element) {

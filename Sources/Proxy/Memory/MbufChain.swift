@@ -46,8 +46,9 @@ struct ChainNodePool: ~Copyable {
     /// The most parts of one send. More would only make the kernel's own list longer.
     static let sendPartsMax = 64
 
-    private let capacity: UInt32
+    // First, for the reason that `Slab` gives.
     private let nodes: UnsafeMutablePointer<ChainNode>
+    private let capacity: UInt32
     private var firstFree = none
     private var untouched: UInt32 = 0
     private(set) var usedCount: UInt32 = 0

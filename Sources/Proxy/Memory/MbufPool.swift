@@ -12,12 +12,14 @@ import Glibc
 /// pool belongs to one worker.
 @safe
 struct MbufPool: ~Copyable {
+    // First, for the reason that `Slab` gives.
+    let bytes: UnsafeMutablePointer<UInt8>
+
     /// Of mbufs. Reserved address space; resident memory is what has been used.
     let capacity: UInt32
     /// Mbufs in use, whole or cut.
     private(set) var usedCount: UInt32 = 0
 
-    let bytes: UnsafeMutablePointer<UInt8>
     let headers: UnsafeMutablePointer<MbufHeader>
     private let free: UnsafeMutablePointer<UInt32>
     private(set) var freeCount: UInt32 = 0

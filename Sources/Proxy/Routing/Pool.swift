@@ -2,12 +2,14 @@ import Config
 
 /// One pool at run time: its servers, how keys map to them, and what it allows.
 struct Pool: ~Copyable {
+    // First, for the reason that `Slab` gives.
+    let servers: FixedArray<Server>
+
     let configuration: PoolConfiguration
     let protocolKind: ProtocolKind
     let listener: Socket
     /// Where its servers start among those of all pools.
     let firstServer: Int
-    let servers: FixedArray<Server>
     /// Replaced as a whole when the set of live servers changes.
     var topology: Topology
     /// Draws for the random distribution.
