@@ -7,7 +7,8 @@ RELEASE := .build/release/cashew
 
 .DEFAULT_GOAL := help
 .PHONY: help run test build check bench install deb format clean setup setup-run \
-	lint debug-tests black-box-tests bench-still-runs audit simulation no-foundation
+	lint debug-tests black-box-tests bench-still-runs audit simulation no-foundation \
+	thread-sanitizer
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +22,7 @@ test: setup ## run every test; does its own set-up
 build: setup-run ## build the program for release: .build/release/cashew
 	$(SWIFT) build -c release --static-swift-stdlib --product cashew
 
-check: test simulation no-foundation ## run every test, and the simulation optimized
+check: test simulation no-foundation thread-sanitizer ## run every test, simulate optimized, find races
 
 bench: setup build ## compare Cashew, nutcracker and redis alone; writes bench/RESULTS.md
 	$(SWIFT) build -c release --static-swift-stdlib --product micro
@@ -71,6 +72,9 @@ bench-still-runs: build
 
 simulation:
 	@Tests/Scripts/simulation.sh
+
+thread-sanitizer: setup
+	@Tests/Scripts/thread-sanitizer.sh
 
 no-foundation: build
 	Tests/Scripts/no-foundation.sh $(RELEASE)
