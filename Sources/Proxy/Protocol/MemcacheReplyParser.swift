@@ -105,7 +105,7 @@ struct MemcacheReplyParser: BitwiseCopyable {
         while position < bytes.count {
             let byte = bytes[position]
             if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\r") { return beginLine() }
-            guard letterCount < 16 else { return .violation }
+            guard byte > 0x20, letterCount < 16 else { return .violation }
             let shift = UInt64(letterCount & 7) &* 8
             if letterCount < 8 {
                 letters |= UInt64(byte) << shift
