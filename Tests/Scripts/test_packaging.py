@@ -227,7 +227,7 @@ def test_needs_no_privilege(workers):
         try:
             folder.chmod(0o755)
             # The kernel counts for all of a user, and takes its time to forget rings that ended.
-                wrapper = [
+            wrapper = [
                 "prlimit", f"--memlock={(workers + 8) * 256 * 1024}", "setpriv", "--reuid=65534",
                 "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
                 "--no-new-privs",
