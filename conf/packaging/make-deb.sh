@@ -15,7 +15,7 @@ for tool in dpkg-deb dpkg-shlibdeps strip; do
     }
 done
 
-version=$(sed -n 's/.*version = "cashew-\(.*\)"/\1/p' "$source/../../Sources/cashew/Program.swift")
+version=$(sed -n 's/.*releaseNumber.* = "\(.*\)"/\1/p' "$source/../../Sources/Proxy/Stats/Release.swift")
 architecture=$(dpkg --print-architecture)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

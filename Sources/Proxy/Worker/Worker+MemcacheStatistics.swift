@@ -1,8 +1,5 @@
 import Glibc
 
-/// The release of the program.
-package let releaseNumber: StaticString = "0.1.0"
-
 // What `stats` answers: the proxy's own numbers, or with `stats servers` the sums of the servers'.
 
 extension Worker where IO: ~Copyable {
