@@ -341,8 +341,35 @@ def test_an_unasked_reply_reaches_nobody(start_proxy, start_fake):
     proxy = start_proxy([fake.port], redis="false")
     with Line(proxy.port) as line:
         line.send(b"set a 0 0 1 noreply\r\nx\r\n")
-        time.sleep(0.3)
+        assert fake.wait_ended(0)
         assert line.call(b"") == b""
+
+
+def test_a_reply_of_the_wrong_kind_ends_the_server_connection(start_proxy, start_fake):
+    """It may be to another request, and so may all that follow."""
+    def script(connection):
+        connection.socket.recv(65536)
+        connection.send(b"OK\r\n" if connection.index == 0 else b"END\r\n")
+        connection.wait_for_close()
+
+    fake = start_fake(script)
+    proxy = start_proxy([fake.port], redis="false")
+    with Line(proxy.port) as line:
+        line.send(b"get a\r\n")
+        assert line.read_until(b"\r\n") == b"SERVER_ERROR Invalid argument\r\n"
+        assert fake.wait_ended(0)
+        line.send(b"get a\r\n")
+        assert line.read_until(b"\r\n") == b"END\r\n"
+
+
+def test_a_quiet_request_times_out_like_others(start_proxy, start_fake):
+    def script(connection):
+        connection.wait_for_close()
+
+    proxy = start_proxy([start_fake(script).port], redis="false", timeout=200)
+    with Line(proxy.port) as line:
+        line.send(b"mg a q\r\nmn\r\n")
+        assert line.read_until(b"MN\r\n") == b"SERVER_ERROR Connection timed out\r\nMN\r\n"
 
 
 def test_a_failed_part_is_an_error_and_the_client_stays(servers, start_proxy):
@@ -577,6 +604,14 @@ def test_aiomcache(pool, servers):
         await client.close()
 
     asyncio.run(run())
+
+
+def test_memccapable(pool, servers):
+    """libmemcached's own test of the text protocol."""
+    command = ["memccapable", "-h", HOST, "-p", str(pool.port), "-a"]
+    outcome = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert outcome.returncode == 0 and "[FAIL]" not in outcome.stdout.upper(), outcome.stdout
+    assert outcome.stdout.count("[pass]") + outcome.stderr.count("[pass]") >= 27
 
 
 def test_both_protocols_from_one_file(servers, redis_factory, tmp_path):

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 
 swift_needed=6.3
 run_packages=(liburing-dev libyaml-dev pkg-config redis-server redis-tools)
-test_packages=(memcached nutcracker haproxy python3 python3-venv binutils dpkg-dev gcc libc6-dev
+test_packages=(memcached libmemcached-tools nutcracker haproxy python3 python3-venv binutils dpkg-dev gcc libc6-dev
     logrotate man-db strace)
 # Debian starts these when it installs them; here they are only ever started by hand.
 services=(redis-server memcached nutcracker haproxy)
