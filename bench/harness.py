@@ -26,6 +26,9 @@ LOOPBACK = "127.0.0.1"
 # Debian keeps nutcracker in /usr/sbin, which is not on everybody's path.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"])
 OPEN_FILES = 12_000
+# Servers of the pool of a protocol.
+SHARDS = {"redis": (1, 2), "memcached": (1, 2, 3, 4)}
+
 SERVER_COMMANDS = {
     "redis": "redis-server --port {port} --save '' --appendonly no --bind 127.0.0.1",
     "memcached": "memcached -l 127.0.0.1 -p {port} -t 1 -m 256 -c 4000",
@@ -156,7 +159,8 @@ class Bench:
 
     def _start_servers(self):
         for index, protocol in enumerate(self.protocols):
-            self.servers[protocol] = [self.base + 10 * index + shard for shard in (1, 2)]
+            self.servers[protocol] = [
+                self.base + 10 * index + shard for shard in SHARDS[protocol]]
             for port in self.servers[protocol]:
                 command = SERVER_COMMANDS[protocol].format(port=port)
                 if protocol == "memcached" and os.getuid() == 0:
@@ -164,7 +168,7 @@ class Bench:
                 self.start(f"{protocol}-{port}", command, self.backend_cpus, port)
 
     def start_target(self, name, command):
-        """Starts a proxy with one pool of two servers for each protocol."""
+        """Starts a proxy with one pool for each protocol."""
         if command == DIRECT:
             ports = {protocol: servers[0] for protocol, servers in self.servers.items()}
             target = Target(name, command, None, ports)
@@ -202,6 +206,7 @@ class Bench:
             "command": command or workload.command, "requests": requests,
             "connections": workload.connections, "pipeline": workload.pipeline,
             "keys": workload.keys, "value-size": workload.value_size,
+            "keys-per-request": workload.keys_per_request,
         }
         words = [f"--{name}={value}" for name, value in arguments.items()]
         run = subprocess.run(

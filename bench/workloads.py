@@ -32,9 +32,13 @@ class Workload:
     pipeline: int = 1
     value_size: int = 64
     keys: int = 10_000
+    keys_per_request: int = 10
+    """Of a multi-key command."""
     limit: float | None = None
     """The CPU time per request that is allowed, relative to nutcracker's; None: no promise."""
 
+
+MC = "memcached"
 
 BIG = {"value_size": 64 * 1024, "keys": 200}
 
@@ -49,6 +53,13 @@ WORKLOADS = [
     Workload("d_mget10", "MGET of 10 keys", "mget", 50_000, limit=0.48),
     Workload("e64k_get", "GET of 64 KiB", "get", 20_000, limit=0.88, **BIG),
     Workload("e64k_set", "SET of 64 KiB", "set", 20_000, limit=0.98, **BIG),
+    Workload("m_get", "memcached get, 50 clients", "get", 100_000, MC, limit=0.65),
+    Workload("m_set", "memcached set, 50 clients", "set", 100_000, MC, limit=0.65),
+    Workload("m16_get", "memcached get, pipeline 16", "get", 300_000, MC, pipeline=16, limit=0.25),
+    Workload("m_get10", "memcached get of 10 keys", "mget", 50_000, MC),
+    Workload(
+        "m_get100", "memcached get of 100 keys", "mget", 10_000, MC, keys_per_request=100,
+        limit=0.4),
 ]
 
 # Resident memory after all runs, relative to nutcracker's.
