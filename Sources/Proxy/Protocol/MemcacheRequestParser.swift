@@ -29,10 +29,16 @@ struct MemcacheRequestParser: BitwiseCopyable {
     private var phase = Phase.line
     private var endsInCarriageReturn = false
     private(set) var isClean = true
+    private var consumedCount: UInt32 = 0
     private var bytesLeft = 0
-    /// Bytes of this line that earlier calls consumed, and the first of them.
-    private var consumed = 0
+    /// The first bytes of this line.
     private var opening: UInt64 = 0
+
+    /// Bytes of this line that earlier calls consumed: `lineMax` at most, and what one slice holds.
+    private var consumed: Int {
+        get { Int(consumedCount) }
+        set { consumedCount = UInt32(truncatingIfNeeded: newValue) }
+    }
 
     /// Whether the next byte starts a new request.
     var isAtStart: Bool { phase == .line && consumed == 0 }
