@@ -1,7 +1,7 @@
 @testable import Proxy
 
-/// One thing that a client sends, and what it must get for it.
-enum ClientRequest {
+/// One thing that a client of a redis pool sends, and what it must get for it.
+enum ClientRequest: Question {
     case get([UInt8])
     case set([UInt8], [UInt8], isInline: Bool)
     case mget([[UInt8]])
@@ -39,7 +39,6 @@ enum ClientRequest {
         if case .silent = self { false } else { true }
     }
 
-    /// The keys whose servers have a part in the answer.
     var keys: [[UInt8]] {
         switch self {
         case .get(let key), .set(let key, _, _), .fixed(_, _, let key): [key]
@@ -56,8 +55,6 @@ enum ClientRequest {
         guard case .mget(let keys) = self, case .array(let values) = reply else { return false }
         return values.count != keys.count && Set(keys.map(world.server(of:))).count == 1
     }
-
-    var summary: String { text(of: bytes.prefix(50)) }
 }
 
 // MARK: - What needs no keys

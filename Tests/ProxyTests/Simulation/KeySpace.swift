@@ -1,54 +1,39 @@
 @testable import Proxy
 
-/// One client's keys, and what each of them may hold.
-///
-/// After an error nobody knows whether the request was carried out, or will be: a server may
-/// still read it from a connection that the proxy has given up. So what it would have written
-/// stays possible.
-struct KeySpace {
-    private struct State {
-        var value: [UInt8]?
-        var alternatives: [[UInt8]?] = []
-        /// It may hold any value that the client ever wrote.
-        var isWild = false
-
-        var isCertain: Bool { alternatives.isEmpty && !isWild }
-
-        func mayBe(_ found: [UInt8]?, writtenBy owner: [UInt8]) -> Bool {
-            if areSame(value, found) || alternatives.contains(where: { areSame($0, found) }) {
-                return true
-            }
-            guard isWild, let found else { return isWild }
-            return found.starts(with: owner) || found.count < owner.count
-        }
-
-        /// How many there may be of it.
-        var count: ClosedRange<Int> {
-            guard isCertain else { return 0...1 }
-            return value == nil ? 0...0 : 1...1
-        }
-    }
-
+/// One client's keys of a redis pool, and what each of them may hold.
+struct KeySpace: Dialogue {
     private let client: Int
     private let owner: [UInt8]
     private let names: [[UInt8]]
-    private var states: [[UInt8]: State] = [:]
+    private var states: [[UInt8]: KeyState] = [:]
     private var serial = 0
+    private let password: String?
 
     init(client: Int, in world: World) {
         self.client = client
+        password = world.scenario.password
         owner = Array("c\(client)".utf8)
         names = (0..<world.chance.within(1...8)).map { index in
             let name = Array("c\(client)k\(index)".utf8)
             return index == 7 ? name + [UInt8](repeating: UInt8(ascii: "+"), count: 5000) : name
         }
-        for name in names { states[name] = State() }
+        for name in names { states[name] = KeyState() }
     }
 }
 
 // MARK: - Asking
 
 extension KeySpace {
+    func opening() -> ClientRequest? {
+        password.map { .exact(encode([Array("AUTH".utf8), Array($0.utf8)]), .simple("OK")) }
+    }
+
+    func farewell() -> ClientRequest {
+        .exact(encode([Array("QUIT".utf8)]), .simple("OK"))
+    }
+
+    func violation(in world: World) -> ClientRequest { .violation(in: world) }
+
     mutating func makeRequest(in world: World) -> ClientRequest {
         let key = world.chance.pick(names)
         switch world.chance.below(20) {
@@ -94,8 +79,27 @@ extension KeySpace {
 // MARK: - Answers
 
 extension KeySpace {
-    /// Takes an answer in. Returns whether it may be right.
-    mutating func accept(_ reply: Reply, to request: ClientRequest) -> Bool {
+    func read(
+        _ reader: inout WireReader, to asked: ClientRequest?
+    ) throws(WireReader.Failure) -> Reply {
+        try reader.reply()
+    }
+
+    func summary(of reply: Reply) -> String { reply.summary }
+
+    /// Without what says whose it is.
+    func error(in reply: Reply, to asked: ClientRequest?, in world: World) -> String? {
+        guard case .error(let text) = reply else { return nil }
+        return text.hasPrefix("ERR ") ? String(text.dropFirst(4)) : text
+    }
+
+    func isMistaken(_ reply: Reply, to asked: ClientRequest, in world: World) -> Bool {
+        asked.isMiscounted(reply, in: world)
+    }
+
+    mutating func noteUnanswered(_ asked: ClientRequest, since turn: Int, in world: World) {}
+
+    mutating func accept(_ reply: Reply, to request: ClientRequest, in world: World) -> Bool {
         switch (request, reply) {
         case (.get(let key), .bulk(let found)): return mayBe(key, found)
         case (.set(let key, let value, _), .simple("OK")):
@@ -124,7 +128,8 @@ extension KeySpace {
     }
 
     private func mayBe(_ key: [UInt8], _ found: [UInt8]?) -> Bool {
-        states[key]!.mayBe(found, writtenBy: owner)
+        states[key]!.mayBe(
+            found, isOwn: { $0.starts(with: owner) || $0.count < owner.count })
     }
 
     private func isSum(of counts: [ClosedRange<Int>], _ sum: Int) -> Bool {
@@ -153,7 +158,6 @@ extension KeySpace {
         }
     }
 
-    /// An error came instead of an answer.
     mutating func noteFailure(of request: ClientRequest) {
         switch request {
         case .set(let key, let value, _): states[key]!.alternatives.append(value)

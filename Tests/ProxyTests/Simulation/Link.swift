@@ -3,7 +3,7 @@
 /// One TCP connection between the proxy and a peer.
 final class Link {
     enum Peer {
-        case client(SimulatedClient)
+        case client(any Client)
         case server(SimulatedServer)
     }
 

@@ -4,6 +4,7 @@ import Config
 
 /// What kind of runs a suite makes: how many peers, what they do, and what goes wrong how often.
 struct Scenario {
+    var protocolKind = ProtocolKind.redis
     var clientCount = 1...5
     var serverCount = 1...4
     /// Requests per client.
@@ -19,6 +20,8 @@ struct Scenario {
     var password: String?
     var database: Int32 = 0
     var clientConnections: Int32 = 0
+    /// The one server there should be then is taken out when it fails, until a probe is answered.
+    var ejectsServers = false
     var limits = WorkerLimits.forSimulation
     /// Provided mbufs that are filled over several receives, as newer kernels do.
     var isIncremental: Bool?

@@ -1,25 +1,39 @@
 @testable import Proxy
 
+/// A client, whatever it speaks.
+protocol Client: AnyObject, CustomStringConvertible {
+    var isDone: Bool { get }
+    /// When it wants to act again, whatever happens.
+    var wakeAt: UInt64 { get }
+
+    func didConnect(_ link: Link, in world: World)
+    /// Returns whether there was anything to do.
+    func act(in world: World) -> Bool
+}
+
+private enum State {
+    case waiting, arriving, open, done
+}
+
+/// What a client does to the proxy, or nothing.
+private enum Fault {
+    case none, reset, leave, stopReading
+}
+
+/// What a client does after its last request.
+private enum Ending: CaseIterable {
+    case close, halfClose, quit, violate
+}
+
 /// A client that knows the one right answer to each of its requests.
-final class SimulatedClient {
-    private enum State {
-        case waiting, arriving, open, done
-    }
-
-    /// What it does to the proxy, or nothing.
-    private enum Fault {
-        case none, reset, leave, stopReading
-    }
-
-    /// What it does after its last request.
-    private enum Ending: CaseIterable {
-        case close, halfClose, quit, violate
-    }
-
+final class SimulatedClient<Keys: Dialogue>: Client {
     private struct Sent {
-        let request: ClientRequest
-        /// Where it ends among the bytes written.
+        let request: Keys.Asked
+        /// Where it starts and ends among the bytes written.
+        let start: Int
         let end: Int
+        /// When its first byte was written.
+        var firstTurn = Int.max
         /// When its last byte was written.
         var turn = Int.max
     }
@@ -34,7 +48,7 @@ final class SimulatedClient {
     private let ending: Ending
     private let pipeline: Int
 
-    private var keys: KeySpace
+    private var keys: Keys
     private var requestsLeft: Int
     private var output = ByteQueue()
     private var input = ByteQueue()
@@ -57,7 +71,7 @@ final class SimulatedClient {
         ending = world.chance.pick(Ending.allCases)
         pipeline = world.chance.within(1...scenario.pipelineMax)
         requestsLeft = world.chance.within(scenario.requestCount)
-        keys = KeySpace(client: index, in: world)
+        keys = Keys(client: index, in: world)
     }
 
     var isDone: Bool { state == .done }
@@ -136,9 +150,7 @@ extension SimulatedClient {
     /// Writes some of what it wants to ask.
     private func write(to link: Link, in world: World) -> Bool {
         var hasMoved = false
-        if queuedCount == 0, let password = scenario.password {
-            ask(.exact(encode([Array("AUTH".utf8), Array(password.utf8)]), .simple("OK")))
-        }
+        if queuedCount == 0, let opening = keys.opening() { ask(opening) }
         while requestsLeft > 0, sent.count < pipeline {
             ask(keys.makeRequest(in: world))
             requestsLeft -= 1
@@ -148,8 +160,8 @@ extension SimulatedClient {
             isEnding = true
             hasMoved = true
             switch ending {
-            case .quit: ask(.exact(encode([Array("QUIT".utf8)]), .simple("OK")))
-            case .violate: ask(ClientRequest.violation(in: world))
+            case .quit: ask(keys.farewell())
+            case .violate: ask(keys.violation(in: world))
             case .close, .halfClose: break
             }
         }
@@ -158,18 +170,29 @@ extension SimulatedClient {
         let bytes = output.take(world.chance.cut(room))
         link.toProxy.append(bytes)
         writtenCount += bytes.count
-        for index in sent.indices where sent[index].turn == .max && sent[index].end <= writtenCount
-        {
-            sent[index].turn = world.turn
+        for index in sent.indices where sent[index].turn == .max {
+            guard sent[index].start < writtenCount else { break }
+            sent[index].firstTurn = min(sent[index].firstTurn, world.turn)
+            if sent[index].end <= writtenCount { sent[index].turn = world.turn }
         }
+        passUnanswered(in: world)
         return true
     }
 
-    private func ask(_ request: ClientRequest) {
+    /// What has no reply is done with when it is written, and all before it is answered.
+    private func passUnanswered(in world: World) {
+        while let head = sent.first, !head.request.hasReply, head.turn != .max {
+            sent.removeFirst()
+            keys.noteUnanswered(head.request, since: head.turn, in: world)
+        }
+    }
+
+    private func ask(_ request: Keys.Asked) {
         let bytes = request.bytes
         output.append(bytes)
+        let start = queuedCount
         queuedCount += bytes.count
-        if request.hasReply { sent.append(Sent(request: request, end: queuedCount)) }
+        sent.append(Sent(request: request, start: start, end: queuedCount))
     }
 
     private func end(on link: Link, in world: World) -> Bool {
@@ -193,10 +216,11 @@ extension SimulatedClient {
         guard !link.toPeer.isEmpty else { return false }
         input.append(link.toPeer.take(world.chance.cut(link.toPeer.count)))
         while !input.isEmpty {
-            let (reply, count) = input.withBytes { bytes -> (Reply?, Int) in
+            let asked = sent.first?.request
+            let (reply, count) = input.withBytes { bytes -> (Keys.Answer?, Int) in
                 var reader = WireReader(bytes)
                 do throws(WireReader.Failure) {
-                    return (try reader.reply(), reader.position)
+                    return (try keys.read(&reader, to: asked), reader.position)
                 } catch {
                     if error == .malformed { world.fail("\(self) got malformed bytes") }
                     return (nil, 0)
@@ -209,50 +233,52 @@ extension SimulatedClient {
         return true
     }
 
-    private func check(_ reply: Reply, in world: World) {
+    private func check(_ reply: Keys.Answer, in world: World) {
         guard !isRefused else { return world.fail("\(self) got more after a refusal") }
-        if answeredCount == 0, scenario.clientConnections > 0,
-            case .error("ERR max number of clients reached") = reply
-        {
+        var summary: String { keys.summary(of: reply) }
+        let error = keys.error(in: reply, to: sent.first?.request, in: world)
+        if answeredCount == 0, scenario.clientConnections > 0, error == Keys.refusal {
             isRefused = true
             return
         }
         guard let head = sent.first else {
-            return world.fail("\(self) got what it did not ask for: \(reply.summary)")
+            return world.fail("\(self) got what it did not ask for: \(summary)")
         }
         sent.removeFirst()
         answeredCount += 1
         // What is wrong can be seen before all of it has come.
         if isEnding, ending == .violate, sent.isEmpty {
             output.removeAll()
-        } else if head.turn == .max {
-            return world.fail("\(self) got an answer before it had asked: \(reply.summary)")
+        } else if head.turn == .max, !head.request.mayBeAnsweredEarly {
+            return world.fail("\(self) got an answer before it had asked: \(summary)")
         }
-        if keys.accept(reply, to: head.request) { return }
-        if case .error(let error) = reply, mayFail(head, with: error, in: world) {
-            return keys.noteFailure(of: head.request)
+        guard judge(reply, error, to: head, in: world) else {
+            return world.fail("\(self) asked \(head.request.summary) and got \(summary)")
         }
-        if head.request.isMiscounted(reply, in: world), mayFail(head, in: world) { return }
-        world.fail("\(self) asked \(head.request.summary) and got \(reply.summary)")
+        passUnanswered(in: world)
+    }
+
+    /// Returns whether a reply may be what it should.
+    private func judge(
+        _ reply: Keys.Answer, _ error: String?, to head: Sent, in world: World
+    ) -> Bool {
+        if keys.accept(reply, to: head.request, in: world) { return true }
+        if let error, mayFail(head, with: error, in: world) {
+            keys.noteFailure(of: head.request)
+            return true
+        }
+        return keys.isMistaken(reply, to: head.request, in: world) && mayFail(head, in: world)
     }
 
     private func mayFail(_ sent: Sent, with error: String, in world: World) -> Bool {
-        if scenario.mayRefuse, error == "ERR Device or resource busy" { return true }
-        return Self.errors.contains(error) && mayFail(sent, in: world)
+        if scenario.mayRefuse, error == Keys.busy { return true }
+        return Keys.errors.contains(error) && mayFail(sent, in: world)
     }
 
     private func mayFail(_ sent: Sent, in world: World) -> Bool {
-        sent.request.keys.contains { key in
-            world.servers[world.server(of: key)].mayFail(since: sent.turn)
-        }
+        let turn = sent.request.isSeveral ? sent.firstTurn : sent.turn
+        return sent.request.keys.contains { world.mayFail($0, since: turn) }
     }
-
-    private static let errors: Set<String> = [
-        "ERR unknown", "ERR Connection refused", "ERR Connection reset by peer", "ERR Broken pipe",
-        "ERR Connection timed out", "ERR No route to host", "ERR Too many open files",
-        "ERR Invalid argument", "ERR unasked",
-        "ERR Cannot allocate memory", "LOADING Redis is loading the dataset",
-    ]
 
     /// The proxy has closed the connection.
     private func didLose(_ link: Link, in world: World) {

@@ -1,11 +1,13 @@
+import Config
 import Glibc
 
 @testable import Proxy
 
-/// A small redis in memory, which answers in order, late, cut anywhere, or as its faults have it.
+/// A small redis or memcached in memory, which answers in order, late, cut anywhere, or as its
+/// faults have it.
 final class SimulatedServer {
     /// What it knows of one connection.
-    private final class Session {
+    final class Session {
         let link: Link
         var input = ByteQueue()
         var replies: [(bytes: [UInt8], readyAt: UInt64)] = []
@@ -30,8 +32,12 @@ final class SimulatedServer {
     }
 
     let index: Int
-    private let scenario: Scenario
-    private var values: [[UInt8]: [UInt8]] = [:]
+    let scenario: Scenario
+    var values: [[UInt8]: [UInt8]] = [:]
+    /// Of memcached's values, by key.
+    var flags: [[UInt8]: [UInt8]] = [:]
+    var versions: [[UInt8]: Int] = [:]
+    var writeCount = 0
     private var sessions: [Session] = []
     private var connectsAt: [Int32: UInt64] = [:]
     private var isShutDown = false
@@ -183,7 +189,7 @@ extension SimulatedServer {
         let (request, count) = session.input.withBytes { bytes -> ([[UInt8]]?, Int) in
             var reader = WireReader(bytes)
             do throws(WireReader.Failure) {
-                return (try reader.request(), reader.position)
+                return (try read(&reader), reader.position)
             } catch {
                 if error == .malformed {
                     world.fail("server \(index) got \(text(of: bytes.prefix(80)))")
@@ -202,13 +208,14 @@ extension SimulatedServer {
             return misbehave(request, session, world)
         }
         guard session.end == nil else { return }
-        append(execute(request, session, world).bytes, session, world)
+        append(execute(request, session, world), session, world)
         if world.chance.percent(scenario.serverFaults) {
-            session.unasked = Array("+UNASKED\r\n".utf8)
+            session.unasked = scenario.protocolKind.unasked
         }
     }
 
     private func append(_ bytes: [UInt8], _ session: Session, _ world: World) {
+        guard !bytes.isEmpty else { return }
         var readyAt = session.replies.last?.readyAt ?? world.clock
         if world.chance.percent(scenario.delays) {
             readyAt = max(readyAt, world.clock + UInt64(world.chance.below(scenario.delayMax)))
@@ -221,8 +228,9 @@ extension SimulatedServer {
         case 0, 1:
             // Dies after some of the reply, or none.
             noteFault(on: session.link)
-            let bytes = execute(request, session, world).bytes
-            append(Array(bytes.prefix(world.chance.below(bytes.count))), session, world)
+            let bytes = execute(request, session, world)
+            let count = world.chance.below(max(1, bytes.count))
+            append(Array(bytes.prefix(count)), session, world)
             session.end = world.chance.percent(50) ? .finished : .reset
         case 2:
             noteFault(on: session.link)
@@ -237,33 +245,21 @@ extension SimulatedServer {
         case 5:
             // Sends what nobody asked for, with the last reply, and leaves.
             noteFault(on: session.link)
-            let bytes = execute(request, session, world).bytes
-            append(bytes + Array("-ERR unasked\r\n".utf8), session, world)
+            let bytes = execute(request, session, world)
+            append(bytes + scenario.protocolKind.unaskedError, session, world)
             session.end = .finished
-        case 6 where isSplittable(request):
+        case 6 where mayMistake(request):
             noteFault(in: world)
-            let word = Array("wrong".utf8)
-            let isMany = request.count > 2 && request[0] == Array("mget".utf8)
-            let wrong =
-                isMany && world.chance.percent(70)
-                ? Reply.array(
-                    (0..<world.chance.pick([1, request.count])).map { _ in Reply.bulk(word) })
-                : .bulk(word)
-            append(wrong.bytes, session, world)
+            append(mistakenReply(to: request, session, world), session, world)
         default:
+            guard mayRefuse(request) else {
+                noteFault(on: session.link)
+                return session.link.reset()
+            }
             // The proxy gives a connection up whose greeting fails.
             if isGreeting(request) { noteFault(on: session.link) } else { noteFault(in: world) }
-            append(Reply.error("LOADING Redis is loading the dataset").bytes, session, world)
+            append(scenario.protocolKind.overload, session, world)
         }
-    }
-
-    private func isGreeting(_ request: [[UInt8]]) -> Bool {
-        request[0] == Array("AUTH".utf8) || request[0] == Array("SELECT".utf8)
-    }
-
-    private func isSplittable(_ request: [[UInt8]]) -> Bool {
-        let name = String(decoding: request[0], as: UTF8.self).uppercased()
-        return ["MGET", "MSET", "DEL", "UNLINK", "EXISTS", "TOUCH"].contains(name)
     }
 
     /// Says something unasked, if that can be told from a reply: nothing has left the proxy that
@@ -285,56 +281,79 @@ extension SimulatedServer {
     }
 }
 
-// MARK: - Redis
+// MARK: - Protocols
 
 extension SimulatedServer {
-    private func execute(_ request: [[UInt8]], _ session: Session, _ world: World) -> Reply {
-        let name = String(decoding: request[0], as: UTF8.self).uppercased()
-        let arguments = Array(request.dropFirst())
-        switch (name, arguments.count) {
-        case ("AUTH", 1):
-            session.isAuthenticated = arguments[0] == Array((scenario.password ?? "").utf8)
-            return .simple("OK")
-        case ("SELECT", 1):
-            session.database = arguments[0]
-            return .simple("OK")
-        default: break
+    /// A request, as its words.
+    private func read(_ reader: inout WireReader) throws(WireReader.Failure) -> [[UInt8]] {
+        switch scenario.protocolKind {
+        case .redis: try reader.request()
+        case .memcache: try reader.memcacheRequest()
         }
-        if !session.isAuthenticated || session.database != Array("\(scenario.database)".utf8) {
-            world.fail("\(name) before AUTH and SELECT")
+    }
+
+    /// Returns the reply, if there is to be one.
+    private func execute(
+        _ request: [[UInt8]], _ session: Session, _ world: World
+    ) -> [UInt8] {
+        switch scenario.protocolKind {
+        case .redis: executeRedis(request, session, world).bytes
+        case .memcache: executeMemcache(request, world)
         }
-        let step = name == "MSET" ? 2 : 1
-        let isSingle = name == "GET" || name == "SET"
-        for index in stride(from: 0, to: isSingle ? 1 : arguments.count, by: step)
-        where world.server(of: arguments[index]) != self.index {
-            world.fail("a key of another server on \(self.index): \(text(of: arguments[index]))")
+    }
+
+    private func isGreeting(_ request: [[UInt8]]) -> Bool {
+        switch scenario.protocolKind {
+        case .redis: isRedisGreeting(request)
+        case .memcache: scenario.ejectsServers && request[0] == Array("version".utf8)
         }
-        switch (name, arguments.count) {
-        case ("GET", 1): return .bulk(values[arguments[0]])
-        case ("SET", 2):
-            values[arguments[0]] = arguments[1]
-            return .simple("OK")
-        case ("MGET", 1...): return .array(arguments.map { .bulk(values[$0]) })
-        case ("MSET", 2...) where arguments.count % 2 == 0:
-            for index in stride(from: 0, to: arguments.count, by: 2) {
-                values[arguments[index]] = arguments[index + 1]
-            }
-            return .simple("OK")
-        case ("DEL", 1...), ("UNLINK", 1...):
-            return .integer(arguments.count { values.removeValue(forKey: $0) != nil })
-        case ("EXISTS", 1...), ("TOUCH", 1...):
-            return .integer(arguments.count { values[$0] != nil })
-        case ("RENAME", 2):
-            guard let value = values.removeValue(forKey: arguments[0]) else {
-                return .error("ERR no such key")
-            }
-            values[arguments[1]] = value
-            return .simple("OK")
-        case ("GET", _), ("SET", _), ("MGET", _), ("MSET", _), ("DEL", _):
-            return .error("ERR wrong number of arguments for '\(name.lowercased())' command")
-        default:
-            world.fail("server \(index) got \(name)")
-            return .error("ERR unknown command")
+    }
+
+    /// Whether it may be answered with an error instead.
+    private func mayRefuse(_ request: [[UInt8]]) -> Bool {
+        switch scenario.protocolKind {
+        case .redis: true
+        case .memcache: hasMemcacheReply(request)
+        }
+    }
+
+    /// Whether it may be answered with what is no answer to it.
+    private func mayMistake(_ request: [[UInt8]]) -> Bool {
+        switch scenario.protocolKind {
+        case .redis: isSplittable(request)
+        case .memcache: hasMemcacheReply(request)
+        }
+    }
+
+    private func mistakenReply(
+        to request: [[UInt8]], _ session: Session, _ world: World
+    ) -> [UInt8] {
+        switch scenario.protocolKind {
+        case .redis: mistakenRedisReply(to: request, world)
+        case .memcache: mistakenMemcacheReply(to: request, session, world)
+        }
+    }
+}
+
+extension ProtocolKind {
+    fileprivate var unasked: [UInt8] {
+        switch self {
+        case .redis: Array("+UNASKED\r\n".utf8)
+        case .memcache: Array("STORED\r\n".utf8)
+        }
+    }
+
+    fileprivate var unaskedError: [UInt8] {
+        switch self {
+        case .redis: Array("-ERR unasked\r\n".utf8)
+        case .memcache: Array("SERVER_ERROR unasked\r\n".utf8)
+        }
+    }
+
+    fileprivate var overload: [UInt8] {
+        switch self {
+        case .redis: Array("-LOADING Redis is loading the dataset\r\n".utf8)
+        case .memcache: Array("SERVER_ERROR out of memory storing object\r\n".utf8)
         }
     }
 }

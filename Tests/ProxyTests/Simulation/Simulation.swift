@@ -108,7 +108,9 @@ extension Scenario {
         }
         var pool = PoolConfiguration(
             name: "pool", listen: .unix(path: "pool", permissions: nil), servers: servers)
-        pool.protocolKind = .redis
+        pool.protocolKind = protocolKind
+        pool.autoEjectHosts = ejectsServers
+        pool.serverRetryTimeout = .milliseconds(5)
         pool.distribution = distribution
         pool.timeout = timeout
         pool.preconnect = preconnect

@@ -81,12 +81,12 @@ struct WireReader {
         return arguments
     }
 
-    private func number(_ text: Substring) throws(Failure) -> Int {
+    func number(_ text: Substring) throws(Failure) -> Int {
         guard let number = Int(text) else { throw .malformed }
         return number
     }
 
-    private mutating func line() throws(Failure) -> String {
+    mutating func line() throws(Failure) -> String {
         var end = position
         while end + 1 < bytes.count {
             if bytes[end] == 13 {
@@ -100,7 +100,7 @@ struct WireReader {
         throw .incomplete
     }
 
-    private mutating func body(_ count: Int) throws(Failure) -> [UInt8] {
+    mutating func body(_ count: Int) throws(Failure) -> [UInt8] {
         guard bytes.count - position >= count + 2 else { throw .incomplete }
         let end = position + count
         guard bytes[end] == 13, bytes[end + 1] == 10 else { throw .malformed }

@@ -21,9 +21,9 @@ final class World {
     private var nextDescriptor: Int32 = 100
 
     private(set) var servers: [SimulatedServer] = []
-    private(set) var clients: [SimulatedClient] = []
+    private(set) var clients: [any Client] = []
     /// Clients that the proxy has not accepted yet.
-    var arriving: [SimulatedClient] = []
+    var arriving: [any Client] = []
 
     private(set) var failures: [String] = []
     var trace: ((String) -> Void)?
@@ -42,7 +42,14 @@ final class World {
         self.chance = chance
         for index in pool.servers.indices { servers.append(SimulatedServer(index, of: self)) }
         for index in 0..<self.chance.within(scenario.clientCount) {
-            clients.append(SimulatedClient(index, of: self))
+            clients.append(makeClient(index))
+        }
+    }
+
+    private func makeClient(_ index: Int) -> any Client {
+        switch scenario.protocolKind {
+        case .redis: SimulatedClient<KeySpace>(index, of: self)
+        case .memcache: SimulatedClient<MemcacheKeySpace>(index, of: self)
         }
     }
 
@@ -55,6 +62,16 @@ final class World {
     func server(of key: [UInt8]) -> Int {
         var random = SplitMix64(state: 0)
         return topology.server(for: key.span, random: &random)
+    }
+
+    /// Whether a request about a key, sent in that turn or later, may end in an error.
+    func mayFail(_ key: [UInt8], since turn: Int) -> Bool {
+        scenario.ejectsServers || servers[server(of: key)].mayFail(since: turn)
+    }
+
+    /// The same, if it has no reply that could say that there were too many others.
+    func mayBeLost(_ key: [UInt8], since turn: Int) -> Bool {
+        scenario.mayRefuse || mayFail(key, since: turn)
     }
 }
 

@@ -1,0 +1,109 @@
+import Testing
+
+@testable import Proxy
+
+/// Whole workers with a memcache pool against a simulated world.
+@Suite struct MemcacheSimulationTests {
+    private static let batches = SimulationTests.batches
+
+    private static var plain: Scenario {
+        var scenario = Scenario()
+        scenario.protocolKind = .memcache
+        return scenario
+    }
+
+    @Test(arguments: batches) func everyRequestGetsItsReply(batch: UInt64) {
+        var scenario = Self.plain
+        if batch == 1 { scenario.distribution = .ketama }
+        Simulation.run(batch == 0 ? 60 : 20, of: scenario, from: 60 + batch)
+    }
+
+    /// One client has all keys, so it may remove them all.
+    @Test(arguments: batches) func oneClientMayRemoveEverything(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.clientCount = 1...1
+        scenario.requestCount = 10...40
+        scenario.pipelineMax = batch == 0 ? 8 : 30
+        scenario.serverFaults = batch == 0 ? 0 : 3
+        Simulation.run(30, of: scenario, from: 62 + batch)
+    }
+
+    /// Requests of one client may overtake each other there, so it asks one at a time.
+    @Test(arguments: batches) func everyRequestGetsItsReplyOverManyConnections(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.serverConnections = 3
+        scenario.pipelineMax = 1
+        scenario.preconnect = batch == 0
+        scenario.serverFaults = batch == 0 ? 0 : 8
+        Simulation.run(30, of: scenario, from: 64 + batch)
+    }
+
+    @Test(arguments: batches) func serverFaultsAreErrorsOfTheirRequests(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.serverFaults = batch == 0 ? 8 : 30
+        scenario.connectFaults = 20
+        scenario.sendFaults = 1
+        Simulation.run(80, of: scenario, from: 66 + batch)
+    }
+
+    @Test(arguments: batches) func everythingGoesWrong(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.clientCount = 3...8
+        scenario.clientFaults = 40
+        scenario.serverFaults = 8
+        scenario.connectFaults = 20
+        scenario.acceptFaults = 10
+        scenario.sendFaults = 2
+        scenario.shotEnds = 20
+        scenario.timeout = .milliseconds(batch == 0 ? 20 : 10)
+        scenario.bigValueSizes = 0...60_000
+        Simulation.run(50, of: scenario, from: 68 + batch)
+    }
+
+    /// The kernel runs out of provided mbufs all the time, and the proxy of memory.
+    @Test(arguments: batches) func memoryIsShort(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.clientFaults = 20
+        scenario.serverFaults = 2
+        if batch == 0 {
+            scenario.limits.providedMbufs = MbufCounts(incremental: 1, plain: 2)
+        } else {
+            scenario.limits.mbufSoftMax = 20
+            scenario.limits.mbufHardMax = 24
+            scenario.clientCount = 3...8
+            scenario.pipelineMax = 30
+            scenario.bigValueSizes = 0...60_000
+            scenario.mayCloseClients = true
+        }
+        Simulation.run(50, of: scenario, from: 70 + batch)
+    }
+
+    /// Clients over their limits wait, and are told of full queues.
+    @Test(arguments: batches) func limitsHold(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.pipelineMax = 30
+        scenario.requestCount = 10...30
+        scenario.limits.streamingMin = 20_000
+        scenario.bigValueSizes = 0...60_000
+        if batch == 0 {
+            scenario.limits.client = ClientLimits(
+                unsentSoftMax: 2000, unsentHardMax: 64 << 20, requestMax: 4)
+            scenario.clientConnections = 3
+        } else {
+            scenario.limits.serverRequestMax = 4
+            scenario.mayRefuse = true
+        }
+        Simulation.run(30, of: scenario, from: 72 + batch)
+    }
+
+    /// The one server is asked for its version until it is back.
+    @Test(arguments: batches) func anEjectedServerComesBack(batch: UInt64) {
+        var scenario = Self.plain
+        scenario.serverCount = 1...1
+        scenario.ejectsServers = true
+        scenario.serverFaults = 10
+        scenario.connectFaults = 20
+        scenario.timeout = batch == 0 ? nil : .milliseconds(10)
+        Simulation.run(30, of: scenario, from: 74 + batch)
+    }
+}
