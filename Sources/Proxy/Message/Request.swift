@@ -59,6 +59,16 @@ enum Assembly: BitwiseCopyable {
     case memcache(MemcacheAssembly)
 }
 
+extension Assembly {
+    /// The kind of the replies that it is made of, as far as a wrong one says anything of others.
+    var expectedKind: UInt8 {
+        switch self {
+        case .redis: ReplyKind.any
+        case .memcache(let assembly): assembly.replyKind
+        }
+    }
+}
+
 enum MemcacheAssembly: BitwiseCopyable {
     /// The values in the order of their keys.
     case values
@@ -66,6 +76,15 @@ enum MemcacheAssembly: BitwiseCopyable {
     case done
     /// The sums of the numbers that have the same name.
     case statistics
+
+    /// Of the replies that it is made of.
+    var replyKind: UInt8 {
+        switch self {
+        case .values: ReplyKind.classic
+        case .done: ReplyKind.done
+        case .statistics: ReplyKind.statistics
+        }
+    }
 }
 
 /// What the fragments of one request have in common: how their replies become one.

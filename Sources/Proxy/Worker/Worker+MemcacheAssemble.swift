@@ -70,17 +70,6 @@ extension Worker where IO: ~Copyable {
     }
 }
 
-extension MemcacheAssembly {
-    /// Of the replies that it is made of.
-    fileprivate var replyKind: UInt8 {
-        switch self {
-        case .values: ReplyKind.classic
-        case .done: ReplyKind.done
-        case .statistics: ReplyKind.statistics
-        }
-    }
-}
-
 extension MbufCursor {
     /// How many bytes the value here takes, header and line ends included; nil if it is not that of
     /// a key.

@@ -26,7 +26,11 @@ extension Worker where IO: ~Copyable {
         case .fragment:
             requests[request].replyKind = connections[connection].parser.kind
             if isAwaited(request) { mbufs.append(slice, to: &requests[request].reply) }
+            let isInStep =
+                requests[request].accepts(requests[request].replyKind)
+                || !connections[connection].parser.mayLoseStep
             didAnswer(fragment: request)
+            if !isInStep { fail(connection, .invalidReply) }
         case .greeting:
             mbufs.append(slice, to: &requests[request].reply)
             didGreet(connection, request)

@@ -30,8 +30,10 @@ extension Worker where IO: ~Copyable {
     /// yet to what is sent.
     mutating func makeFragments(of gathering: Handle<Gathering>, pool: Int) {
         var last = Handle<Request>.none
+        let expectedKind = gatherings[gathering].assembly.expectedKind
         for server in 0..<pools[pool].servers.count where parts[server].keyCount > 0 {
-            var fragment = Request(.fragment, client: .none, gathering: gathering)
+            var fragment = Request(
+                .fragment, client: .none, gathering: gathering, expecting: expectedKind)
             fragment.server = UInt16(truncatingIfNeeded: server)
             let handle = requests.insert(fragment)
             parts[server].fragment = handle
