@@ -38,12 +38,13 @@ import Testing
         Simulation.run(30, of: scenario, from: 64 + batch)
     }
 
+    /// So many that also rare ones happen: a value of another key in the reply to a part of a get.
     @Test(arguments: batches) func serverFaultsAreErrorsOfTheirRequests(batch: UInt64) {
         var scenario = Self.plain
         scenario.serverFaults = batch == 0 ? 8 : 30
         scenario.connectFaults = 20
         scenario.sendFaults = 1
-        Simulation.run(80, of: scenario, from: 66 + batch)
+        Simulation.run(220, of: scenario, from: 66 + batch)
     }
 
     @Test(arguments: batches) func everythingGoesWrong(batch: UInt64) {

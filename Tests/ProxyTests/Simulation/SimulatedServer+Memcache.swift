@@ -16,8 +16,8 @@ extension SimulatedServer {
         return words.last == Self.word("noreply")
     }
 
-    /// A value of another key, or a reply of another kind, after which the proxy must not trust
-    /// what else comes on the connection.
+    /// A value of another key, or a reply of another kind, perhaps with the right one behind it:
+    /// the proxy must not trust what else comes on the connection.
     func mistakenMemcacheReply(
         to request: [[UInt8]], _ session: Session, _ world: World
     ) -> [UInt8] {
@@ -26,7 +26,8 @@ extension SimulatedServer {
             return Self.line("VALUE wrong 0 5") + Self.line("wrong") + Self.line("END")
         }
         noteFault(on: session.link)
-        return Self.line(["flush_all", "verbosity"].contains(name) ? "STORED" : "OK")
+        let wrong = Self.line(["flush_all", "verbosity"].contains(name) ? "STORED" : "OK")
+        return world.chance.percent(50) ? wrong : wrong + executeMemcache(request, world)
     }
 
     /// Returns the reply, if there is to be one.
