@@ -36,8 +36,8 @@ fuzz parsers Tests/Fuzz/resp.dict Tests/Fuzz/ParserFuzzer.swift \
     Tests/Fuzz/corpus/requests Tests/Fuzz/corpus/replies \
     "$protocol/RESPHeader.swift" "$protocol/RESPRequestParser.swift" \
     "$protocol/RESPReplyParser.swift" "$protocol/InlineWords.swift" "$protocol/Extent.swift" \
-    "$protocol/ReplyOutcome.swift" "$memory/Span+Load.swift"
+    "$protocol/ReplyOutcome.swift" "$memory/Span+Words.swift"
 fuzz memcache Tests/Fuzz/memcache.dict Tests/Fuzz/MemcacheFuzzer.swift \
     Tests/Fuzz/corpus/memcache-requests Tests/Fuzz/corpus/memcache-replies \
     "$protocol"/Memcache*.swift "$protocol/Base64Key.swift" "$protocol/Extent.swift" \
-    "$protocol/ReplyOutcome.swift" "$memory/Span+Load.swift" "$memory/Span+Text.swift"
+    "$protocol/ReplyOutcome.swift" "$memory/Span+Words.swift" "$memory/Span+Text.swift"
