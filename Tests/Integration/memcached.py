@@ -6,6 +6,8 @@ import time
 
 from ports import HOST, free_port
 
+BARRIER = b"MN\r\nERROR\r\n"
+
 
 class MemcachedServer:
     """A memcached on loopback."""
@@ -74,9 +76,10 @@ class Line:
         return data
 
     def call(self, request):
-        """All that is answered, found by an `mn` behind the request."""
-        self.send(request + b"mn\r\n")
-        return self.read_until(b"MN\r\n")[:-4]
+        """All that is answered, found by a barrier behind the request: an `mn` and an unknown
+        command, for the answer to the request may itself be that of an `mn`."""
+        self.send(request + b"mn\r\nbarrier\r\n")
+        return self.read_until(BARRIER)[: -len(BARRIER)]
 
     def is_closed(self):
         self.socket.settimeout(5)
