@@ -96,7 +96,7 @@ extension Worker where IO: ~Copyable {
         countQueued(byteCount, on: connection)
     }
 
-    private func countQueued(_ byteCount: Int, on connection: Handle<ServerConnection>) {
+    private mutating func countQueued(_ byteCount: Int, on connection: Handle<ServerConnection>) {
         let place = Int(connections[connection].place)
         counters.value.servers[place].requests.add(1)
         counters.value.servers[place].requestBytes.add(byteCount)

@@ -259,7 +259,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private func count(failure error: SystemError, of connection: Handle<ServerConnection>) {
+    private mutating func count(failure error: SystemError, of connection: Handle<ServerConnection>) {
         let place = Int(connections[connection].place)
         switch error {
         case .endOfStream: counters.value.servers[place].serverEOF.add(1)
@@ -293,7 +293,7 @@ extension Worker where IO: ~Copyable {
 
     /// Nanoseconds that a request may wait on a connection; `.max` is for ever. A probe waits no
     /// longer than for the next, whatever clients do.
-    func timeout(of connection: Handle<ServerConnection>) -> UInt64 {
+    mutating func timeout(of connection: Handle<ServerConnection>) -> UInt64 {
         let pool = Int(connections[connection].pool)
         guard connections[connection].isProbe else { return pools[pool].timeout }
         return min(pools[pool].timeout, pools[pool].retryTimeout)
@@ -378,7 +378,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// All memory held for a client, in bytes, with the replies that wait for their turn.
-    private func heldCount(of client: Handle<ClientConnection>) -> Int {
+    private mutating func heldCount(of client: Handle<ClientConnection>) -> Int {
         var count = clients[client].heldCount
         var request = clients[client].firstRequest
         var left = clients[client].requestCount

@@ -31,7 +31,7 @@ extension Worker where IO: ~Copyable {
         return true
     }
 
-    private func parseMemcacheRequest(
+    private mutating func parseMemcacheRequest(
         in slice: MbufSlice, from client: Handle<ClientConnection>
     ) -> (MemcacheRequestParser.Outcome, Int) {
         mbufs.withBytes(of: slice) { bytes in
@@ -111,7 +111,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// The server of a meta command's key, which memcached stores decoded.
-    private func server(
+    private mutating func server(
         ofMeta request: MemcacheRequest, _ arrival: Arrival, _ client: Handle<ClientConnection>
     ) -> Int {
         guard request.isBase64 else { return server(ofFirst: arrival, client) }

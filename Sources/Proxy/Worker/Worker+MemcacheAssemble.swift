@@ -15,7 +15,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private func areAll(_ kind: UInt8, of gathering: Handle<Gathering>) -> Bool {
+    private mutating func areAll(_ kind: UInt8, of gathering: Handle<Gathering>) -> Bool {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             guard requests[fragment].replyKind == kind else { return false }
@@ -59,7 +59,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Whether every value has found its key.
-    private func areAtEnd(_ gathering: Handle<Gathering>) -> Bool {
+    private mutating func areAtEnd(_ gathering: Handle<Gathering>) -> Bool {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             var values = parts[Int(requests[fragment].server)].values

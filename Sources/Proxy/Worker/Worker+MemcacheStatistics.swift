@@ -73,7 +73,7 @@ extension Worker where IO: ~Copyable {
 
     /// Over all workers.
     @inline(__always)
-    private func sum(_ count: (borrowing WorkerCounters) -> Int) -> Int {
+    private mutating func sum(_ count: (borrowing WorkerCounters) -> Int) -> Int {
         var sum = 0
         for worker in 0..<board.value.workers.count {
             sum &+= count(board.value.workers[worker].value)
@@ -83,7 +83,7 @@ extension Worker where IO: ~Copyable {
 
     /// Over all workers, and all servers of a pool.
     @inline(__always)
-    private func sum(_ pool: Int, _ count: (borrowing ServerCounters) -> Int) -> Int {
+    private mutating func sum(_ pool: Int, _ count: (borrowing ServerCounters) -> Int) -> Int {
         let first = pools[pool].firstServer
         var sum = 0
         for worker in 0..<board.value.workers.count {

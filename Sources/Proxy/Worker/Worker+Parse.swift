@@ -75,7 +75,7 @@ extension Worker where IO: ~Copyable {
         counters.value.servers[place].outQueueBytes.add(0 &- byteCount)
     }
 
-    private func parseReply(
+    private mutating func parseReply(
         in slice: MbufSlice, from connection: Handle<ServerConnection>
     ) -> (ReplyOutcome, Int) {
         mbufs.withBytes(of: slice) { bytes in

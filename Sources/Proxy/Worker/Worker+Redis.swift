@@ -34,7 +34,7 @@ extension Worker where IO: ~Copyable {
         return true
     }
 
-    private func parseRedisRequest(
+    private mutating func parseRedisRequest(
         in slice: MbufSlice, from client: Handle<ClientConnection>
     ) -> (RESPRequestParser.Outcome, Int) {
         mbufs.withBytes(of: slice) { bytes in
@@ -44,7 +44,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private func redisArrival(
+    private mutating func redisArrival(
         _ slice: MbufSlice, _ chain: borrowing MbufChain, from client: Handle<ClientConnection>
     ) -> Arrival {
         Arrival(slice: slice, chain: chain, parser: clients[client].parser.redis, mbufs: mbufs)

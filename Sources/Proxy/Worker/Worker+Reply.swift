@@ -57,7 +57,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private func isLoading(_ slice: MbufSlice) -> Bool {
+    private mutating func isLoading(_ slice: MbufSlice) -> Bool {
         mbufs.withBytes(of: slice) { $0.hasPrefix("-LOADING") }
     }
 
@@ -77,7 +77,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Whether the client is still there that the reply is for.
-    private func isAwaited(_ request: Handle<Request>) -> Bool {
+    private mutating func isAwaited(_ request: Handle<Request>) -> Bool {
         switch requests[request].role {
         case .single, .split: !requests[request].client.isNone
         case .fragment:
@@ -157,7 +157,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// A client gets an error because no server answered.
-    func countError(for client: Handle<ClientConnection>) {
+    mutating func countError(for client: Handle<ClientConnection>) {
         counters.value.pools[Int(clients[client].pool)].forwardError.add(1)
     }
 

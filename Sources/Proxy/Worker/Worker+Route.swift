@@ -57,7 +57,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private func findCommand(of arrival: Arrival) -> Command {
+    private mutating func findCommand(of arrival: Arrival) -> Command {
         let command: Command
         if arrival.isContiguous {
             command = mbufs.withBytes(of: arrival.slice(of: arrival.name)) { commands.find($0) }
@@ -72,7 +72,7 @@ extension Worker where IO: ~Copyable {
         return cursor.withBytes(arrival.first.count) { commands.find($0, in: command) }
     }
 
-    func server(
+    mutating func server(
         ofFirst arrival: Arrival, _ client: Handle<ClientConnection>
     ) -> Int {
         let pool = Int(clients[client].pool)
@@ -88,7 +88,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    func placeholderServer(of client: Handle<ClientConnection>) -> Int {
+    mutating func placeholderServer(of client: Handle<ClientConnection>) -> Int {
         pools[Int(clients[client].pool)].placeholderServer
     }
 

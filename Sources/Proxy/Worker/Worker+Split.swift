@@ -170,7 +170,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// The first fragment, in the order of servers, whose reply is an error.
-    private func firstError(of gathering: Handle<Gathering>) -> Handle<Request>? {
+    private mutating func firstError(of gathering: Handle<Gathering>) -> Handle<Request>? {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             if requests[fragment].replyKind == ReplyKind.error { return fragment }
