@@ -1,5 +1,5 @@
 // Exposes what Swift's Glibc module leaves out: long options, epoll, and signals and wake-ups
-// as descriptors.
+// as descriptors; and what Swift has no word for.
 #pragma once
 
 #include <features.h>
@@ -19,3 +19,6 @@ static inline const char *getopt_argument(void) { return optarg; }
 static inline int getopt_refused(void) { return optopt; }
 
 static inline int getopt_position(void) { return optind; }
+
+// Asks the processor to fetch memory that is to be read and written soon.
+static inline void prefetch_memory(const void *memory) { __builtin_prefetch(memory, 1, 3); }

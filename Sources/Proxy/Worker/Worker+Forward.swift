@@ -66,7 +66,7 @@ extension Worker where IO: ~Copyable {
     /// Puts a request at the end of its client's queue, which is the order of replies.
     mutating func push(_ request: Handle<Request>, of client: Handle<ClientConnection>) {
         if clients[client].requestCount > 0 {
-            requests[clients[client].lastRequest].nextOfClient = request
+            requests[clients[client].lastRequest].nextSibling = request
         }
         clients[client].didPush(request)
     }
@@ -76,7 +76,7 @@ extension Worker where IO: ~Copyable {
     mutating func enqueue(
         _ request: Handle<Request>, on connection: Handle<ServerConnection>
     ) {
-        requests[request].enqueuedAt = now
+        requests[request].enqueuedAt = milliseconds
         if connections[connection].requestCount > 0 {
             requests[connections[connection].lastRequest].nextOfServer = request
         } else {

@@ -79,7 +79,7 @@ extension Worker where IO: ~Copyable {
         var request = clients[client].firstRequest
         var left = clients[client].requestCount
         while left > 0 {
-            let next = requests[request].nextOfClient
+            let next = requests[request].nextSibling
             if requests[request].isAnswered {
                 mbufs.release(&requests[request].reply)
                 requests.remove(request)
@@ -102,7 +102,7 @@ extension Worker where IO: ~Copyable {
         var fragment = gatherings[requests[request].gathering].firstFragment
         while !fragment.isNone {
             mbufs.release(&requests[fragment].reply)
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
     }
 
@@ -308,7 +308,10 @@ extension Worker where IO: ~Copyable {
             next = connections.next(from: connection.index + 1)
             let timeout = timeout(of: connection)
             guard timeout != .max, connections[connection].requestCount > 0 else { continue }
-            let expiry = requests[connections[connection].firstRequest].enqueuedAt &+ timeout
+            let first = connections[connection].firstRequest
+            // Both are rounded: a millisecond more, and no request gives up too early.
+            let waited = UInt64(milliseconds &- requests[first].enqueuedAt) &* 1_000_000
+            let expiry = now &- waited &+ timeout &+ 1_000_000
             if expiry <= now {
                 fail(connection, .timedOut)
             } else {
@@ -388,10 +391,10 @@ extension Worker where IO: ~Copyable {
                 var fragment = gatherings[requests[request].gathering].firstFragment
                 while !fragment.isNone {
                     count &+= requests[fragment].reply.byteCount
-                    fragment = requests[fragment].nextFragment
+                    fragment = requests[fragment].nextSibling
                 }
             }
-            request = requests[request].nextOfClient
+            request = requests[request].nextSibling
             left &-= 1
         }
         return count

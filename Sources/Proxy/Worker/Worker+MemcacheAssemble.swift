@@ -19,7 +19,7 @@ extension Worker where IO: ~Copyable {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             guard requests[fragment].replyKind == kind else { return false }
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
         return true
     }
@@ -54,7 +54,7 @@ extension Worker where IO: ~Copyable {
         while !fragment.isNone {
             let values = mbufs.cursor(of: requests[fragment].reply)
             parts[Int(requests[fragment].server)].values = values
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
     }
 
@@ -64,7 +64,7 @@ extension Worker where IO: ~Copyable {
         while !fragment.isNone {
             var values = parts[Int(requests[fragment].server)].values
             guard values?.nextByte() == UInt8(ascii: "E") else { return false }
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
         return true
     }

@@ -93,7 +93,7 @@ extension Worker where IO: ~Copyable {
                 mbufs.append(bytes, to: &connections[part.connection].outgoing)
                 requests[fragment].byteCount &+= UInt32(truncatingIfNeeded: bytes.count)
             }
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
     }
 

@@ -126,10 +126,10 @@ extension Worker where IO: ~Copyable {
         if var number = StatisticNumber(reply.extracting(line.value)),
             !reply.extracting(line.name).isOfOneServer
         {
-            var fragment = requests[first].nextFragment
+            var fragment = requests[first].nextSibling
             while !fragment.isNone {
                 number.add(statistic(reply.extracting(line.name), in: fragment))
-                fragment = requests[fragment].nextFragment
+                fragment = requests[fragment].nextSibling
             }
             mbufs.append(decimal: number.whole, to: &requests[whole].reply)
             appendFraction(of: number, to: whole)

@@ -45,6 +45,7 @@ extension Worker where IO: ~Copyable {
             guard connections[connection].awaitsReply else {
                 return fail(connection, .invalidReply)  // Nobody asked.
             }
+            prefetchNeighbours(of: request)
             let (outcome, count) = parseReply(in: rest, from: connection)
             let consumed = rest.prefix(count)
             rest = rest.dropFirst(count)
@@ -60,6 +61,13 @@ extension Worker where IO: ~Copyable {
             }
             guard connections[connection].phase != .closing else { return }
         }
+    }
+
+    /// Has the requests fetched that are looked at next: that of the next reply, and the one whose
+    /// reply its client gets next. With thousands in flight waiting for them is what a reply costs.
+    private mutating func prefetchNeighbours(of request: Handle<Request>) {
+        requests.prefetch(requests[request].nextOfServer)
+        requests.prefetch(requests[request].nextSibling)
     }
 
     /// The first request of a server connection has its reply.

@@ -113,13 +113,13 @@ extension Worker where IO: ~Copyable {
 
     /// The first request of a client is done. So are those behind it that were answered before.
     private mutating func pop(_ request: Handle<Request>, of client: Handle<ClientConnection>) {
-        var next = requests[request].nextOfClient
+        var next = requests[request].nextSibling
         requests.remove(request)
         clients[client].didPopFirst(next: next)
         while clients[client].requestCount > 0, requests[next].isAnswered {
             let done = next
             mbufs.append(moving: &requests[done].reply, to: &clients[client].outgoing)
-            next = requests[done].nextOfClient
+            next = requests[done].nextSibling
             requests.remove(done)
             clients[client].didPopFirst(next: next)
         }
@@ -165,7 +165,7 @@ extension Worker where IO: ~Copyable {
         let client = requests[request].client
         if !client.isNone {
             assert(clients[client].firstRequest == request)
-            clients[client].didPopFirst(next: requests[request].nextOfClient)
+            clients[client].didPopFirst(next: requests[request].nextSibling)
         }
         discard(request)
     }

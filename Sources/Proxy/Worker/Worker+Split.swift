@@ -40,7 +40,7 @@ extension Worker where IO: ~Copyable {
             if last.isNone {
                 gatherings[gathering].firstFragment = handle
             } else {
-                requests[last].nextFragment = handle
+                requests[last].nextSibling = handle
             }
             last = handle
             gatherings[gathering].pendingCount &+= 1
@@ -64,7 +64,7 @@ extension Worker where IO: ~Copyable {
             if !part.connection.isNone {
                 beginFragment(on: part.connection, command, keyCount: part.keyCount)
             }
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
     }
 
@@ -122,7 +122,7 @@ extension Worker where IO: ~Copyable {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             // The last failure may free all of them.
-            let next = requests[fragment].nextFragment
+            let next = requests[fragment].nextSibling
             let part = parts[Int(requests[fragment].server)]
             parts[Int(requests[fragment].server)] = Part()
             if part.connection.isNone {
@@ -174,7 +174,7 @@ extension Worker where IO: ~Copyable {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
             if requests[fragment].replyKind == ReplyKind.error { return fragment }
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
         return nil
     }
@@ -208,7 +208,7 @@ extension Worker where IO: ~Copyable {
             }
             parts[Int(requests[fragment].server)].values = values
             sum &+= count
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
         return sum
     }
@@ -223,7 +223,7 @@ extension Worker where IO: ~Copyable {
                 return false
             }
             sum &+= number
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
         mbufs.append(":", to: &requests[whole].reply)
         mbufs.append(decimal: sum, to: &requests[whole].reply)
@@ -236,7 +236,7 @@ extension Worker where IO: ~Copyable {
         while !fragment.isNone {
             var reply = mbufs.cursor(of: requests[fragment].reply)
             guard reply.nextByte() == UInt8(ascii: "+") else { return false }
-            fragment = requests[fragment].nextFragment
+            fragment = requests[fragment].nextSibling
         }
         mbufs.append("+OK\r\n", to: &requests[gatherings[gathering].whole].reply)
         return true
@@ -246,7 +246,7 @@ extension Worker where IO: ~Copyable {
     private mutating func release(_ gathering: Handle<Gathering>) {
         var fragment = gatherings[gathering].firstFragment
         while !fragment.isNone {
-            let next = requests[fragment].nextFragment
+            let next = requests[fragment].nextSibling
             mbufs.release(&requests[fragment].reply)
             parts[Int(requests[fragment].server)].values = nil
             requests.remove(fragment)

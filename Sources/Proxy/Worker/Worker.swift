@@ -46,7 +46,11 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     let reopenings: FixedArray<Reopening>
 
     /// Nanoseconds, read once per turn.
-    var now: UInt64 = 0
+    var now: UInt64 = 0 {
+        didSet { milliseconds = UInt32(truncatingIfNeeded: now / 1_000_000) }
+    }
+    /// The same in whole milliseconds; wraps after 49 days.
+    private(set) var milliseconds: UInt32 = 0
     var startedAt: UInt64 = 0
     /// When the oldest request may be too old; some time before that is harmless.
     var nextExpiry = UInt64.max
