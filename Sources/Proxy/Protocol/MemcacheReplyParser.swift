@@ -46,6 +46,7 @@ struct MemcacheReplyParser: BitwiseCopyable {
     ///
     /// - Parameter position: Where to start, and afterwards where the reply ended, or the count.
     mutating func parse(_ bytes: Span<UInt8>, from position: inout Int) -> ReplyOutcome {
+        if phase == .start, skipWhole(bytes, &position) { return .reply }
         while position < bytes.count {
             let step: Step
             switch phase {
@@ -73,6 +74,64 @@ struct MemcacheReplyParser: BitwiseCopyable {
             }
         }
         return .incomplete
+    }
+
+    /// Moves over values that lie in these bytes as a whole, and over the end of the reply, in the
+    /// form that memcached gives them. Nearly all replies are no more than that; what else there is
+    /// begins at the new position. Returns whether the reply has ended.
+    private mutating func skipWhole(_ bytes: Span<UInt8>, _ position: inout Int) -> Bool {
+        while bytes.count &- position >= 8 {
+            let word = bytes.loadWord(at: position)
+            if word & 0xFF_FFFF_FFFF == 0x0A0D_444E_45 {  // END CR LF
+                return endWhole(&position, count: 5)
+            }
+            if word == 0x0A0D_4445_524F_5453 {  // STORED CR LF
+                return !isInside && endWhole(&position, count: 8)
+            }
+            guard word & 0xFFFF_FFFF_FFFF == 0x2045_554C_4156,  // VALUE and a blank
+                let end = Self.endOfValue(bytes, from: position &+ 6)
+            else { return false }
+            _ = note(ReplyKind.classic)
+            isInside = true
+            position = end
+        }
+        // What is behind a value may be shorter than a word.
+        guard isInside, bytes.count &- position >= 5, position >= 3,
+            bytes.loadWord(at: position &- 3) >> 24 & 0xFF_FFFF_FFFF == 0x0A0D_444E_45
+        else { return false }
+        return endWhole(&position, count: 5)
+    }
+
+    private mutating func endWhole(_ position: inout Int, count: Int) -> Bool {
+        _ = note(ReplyKind.classic)
+        isInside = false
+        position &+= count
+        return true
+    }
+
+    /// Where the data block of a value ends; nil if it is not all there, or anything is unusual.
+    ///
+    /// - Parameter start: Where the key is.
+    private static func endOfValue(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+        let keyEnd = bytes.firstBlank(from: start)
+        let flagsEnd = bytes.firstBlank(from: keyEnd &+ 1)
+        guard flagsEnd &+ 3 < bytes.count, keyEnd > start, flagsEnd > keyEnd &+ 1,
+            bytes[keyEnd] == UInt8(ascii: " "), bytes[flagsEnd] == UInt8(ascii: " ")
+        else { return nil }
+        var place = flagsEnd &+ 1
+        var size = 0
+        while place < bytes.count, place <= flagsEnd &+ 9 {
+            let digit = bytes[place] &- UInt8(ascii: "0")
+            guard digit < 10 else { break }
+            size = size &* 10 &+ Int(digit)
+            place &+= 1
+        }
+        guard place > flagsEnd &+ 1, place < bytes.count else { return nil }
+        if bytes[place] == UInt8(ascii: " ") { place = bytes.firstBlank(from: place &+ 1) }
+        let end = place &+ 2 &+ size
+        guard end &+ 2 <= bytes.count, bytes.isLineEnd(at: place), bytes.isLineEnd(at: end)
+        else { return nil }
+        return end &+ 2
     }
 
     private enum Step {

@@ -91,15 +91,18 @@ struct MemcacheRequestParser: BitwiseCopyable {
         let start = position
         if consumed == 0 {
             isClean = true
-            opening = 0
             if bytes[start] == 0x80 {
                 position &+= 1
                 return refuse(.binaryProtocol)
             }
         }
-        noteOpening(bytes, from: start)
         let hasEnd = skipLine(bytes, &position)
         let count = consumed &+ position &- start
+        if hasEnd, consumed == 0, count <= Self.plainLineMax {
+            let line = bytes.extracting(start..<position)
+            return begin(MemcacheRequest(line: line, isClean: isClean)) ? .request : nil
+        }
+        noteOpening(bytes, from: start)
         guard count <= Self.plainLineMax || isLongLine && count <= Self.lineMax else {
             return refuse(.tooLongLine)
         }
@@ -140,6 +143,7 @@ struct MemcacheRequestParser: BitwiseCopyable {
 
     /// Keeps the first five bytes of the line.
     private mutating func noteOpening(_ bytes: Span<UInt8>, from start: Int) {
+        if consumed == 0 { opening = 0 }
         var index = start
         var place = consumed
         while place < 5, index < bytes.count {
@@ -176,21 +180,5 @@ struct MemcacheRequestParser: BitwiseCopyable {
             position &+= 1
         }
         return false
-    }
-}
-
-extension Span<UInt8> {
-    /// Where the first byte below 0x20 is at or after a position; the count if there is none.
-    @inline(__always)
-    func firstControlCharacter(from position: Int) -> Int {
-        var position = position
-        while count &- position >= 8 {
-            let word = loadWord(at: position)
-            let found = (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080
-            if found != 0 { return position &+ found.trailingZeroBitCount >> 3 }
-            position &+= 8
-        }
-        while position < count, self[position] >= 0x20 { position &+= 1 }
-        return position
     }
 }

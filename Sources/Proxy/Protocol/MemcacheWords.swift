@@ -14,10 +14,24 @@ struct MemcacheWords: BitwiseCopyable {
     mutating func next(in line: Span<UInt8>) -> Extent? {
         guard hasMore(in: line) else { return nil }
         let start = position
-        while position < end, line[position] != UInt8(ascii: " ") { position &+= 1 }
+        skipWord(in: line)
         return Extent(
             offset: UInt32(truncatingIfNeeded: start),
             length: UInt32(truncatingIfNeeded: position &- start))
+    }
+
+    /// Moves behind the word that the position is in.
+    @inline(__always)
+    private mutating func skipWord(in line: Span<UInt8>) {
+        while position < end {
+            position = min(line.firstBlank(from: position), end)
+            // Other control characters are parts of words.
+            if position < end, line[position] != UInt8(ascii: " ") {
+                position &+= 1
+            } else {
+                return
+            }
+        }
     }
 
     /// Moves to the next word, if there is one.
@@ -31,7 +45,11 @@ struct MemcacheWords: BitwiseCopyable {
 extension Span<UInt8> {
     /// A word of at most eight bytes as one number, its first byte lowest; 0 for a longer one.
     func letters(of word: Extent) -> UInt64 {
-        guard word.count <= 8 else { return 0 }
+        guard word.count <= 8, word.count > 0 else { return 0 }
+        if count &- word.start >= 8 {
+            let unused = UInt64(truncatingIfNeeded: 64 &- 8 &* word.count)
+            return (loadWord(at: word.start) << unused) >> unused
+        }
         var letters: UInt64 = 0
         var index = word.count
         while index > 0 {
