@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fails if optimized code of the hot module counts references, checks exclusivity at run time,
-# allocates, casts dynamically, or calls through a witness or a closure.
+# allocates, casts dynamically, calls through a witness or a closure, or copies something as big
+# as the worker.
 #
 #   codegen-audit.sh [FOLDER]     the object files; default .build/release/Proxy.build
 #   codegen-audit.sh --self-test  shows that each kind of finding is found
@@ -37,12 +38,14 @@ start_up+='|Proxy\.(serve|\((openListeners|openListener|clientMax) in)'
 start_up+='|closure #[0-9]+ .* in Proxy\.(serve|Thread)'
 start_up+='|Proxy\.\(?(MicroBenchmarks|Thread)[. ]| value witness for '
 
-# What hot code may not call. Calls of an address in a register appear as (indirect).
+# What hot code may not call. Calls of an address in a register appear as (indirect), and copies
+# of 384 bytes or more as (copy): swiftc copies a noncopyable value to call a method of it that is
+# not mutating from one that is.
 banned='^swift_(retain|release|bridgeObject(Retain|Release)|unknownObject(Retain|Release)'
 banned+='|beginAccess|allocObject|allocBox|slowAlloc|dynamicCast|isUniquelyReferenced'
 banned+='|getWitnessTable|getAssociatedTypeWitness|getAssociatedConformanceWitness'
 banned+='|conformsToProtocol)'
-banned+='|^\(indirect\)$'
+banned+='|^\((indirect|copy)\)$'
 
 # Prints "function FUNCTION" for each that the object files define, and "FUNCTION CALLEE" for
 # each that one refers to, in any way: an address that is taken may be called.
@@ -66,10 +69,21 @@ references() {
         /^ *[0-9a-f]+:\t/ && size[name] && hex(substr($1, 1, length($1) - 1)) >= end {
             name = "(unnamed)"
         }
+        # The third argument of a call, if it is a constant.
+        /\tmov[lq]? +\$0x[0-9a-f]+,%[er]dx/ || /\tmov\t[wx]2, #0x[0-9a-f]+/ {
+            constant = $0
+            sub(/^.*[$#]0x/, "", constant)
+            sub(/[^0-9a-f].*$/, "", constant)
+            count = hex(constant)
+            counted = NR
+        }
         / R_[A-Z0-9_]+\t/ {
             target = $NF
             sub(/[-+]0x[0-9a-f]+$/, "", target)
             print name, target
+            if (target ~ /^mem(cpy|move)$/ && NR - counted < 12 && count >= 384) {
+                print name, "(copy)"
+            }
             next
         }
         # Through a table of addresses (%rip) a call is a direct one; a jump through a register
@@ -188,6 +202,14 @@ SWIFT
     expect swift_dynamicCast "a cast"
     expect swift_isUniquelyReferenced "an array that grows"
     expect '\(indirect\)' "an existential"
+    compile <<'SWIFT'
+package struct Counts: ~Copyable {
+    package var numbers = InlineArray<80, Int>(repeating: 0)
+    @inline(never) package func sum() -> Int { numbers.indices.reduce(0) { $0 &+ numbers[$1] } }
+    @inline(never) package mutating func add() { numbers[0] = sum() }
+}
+SWIFT
+    expect '\(copy\)' "a method that is not mutating"
     compile <<'SWIFT'
 package struct Slot<Element> { package var element: Element }
 package func outlined(_ slots: [Slot<[Int]>]) -> [[Int]] { slots.map { $0.element } }

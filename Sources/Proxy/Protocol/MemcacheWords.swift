@@ -26,11 +26,8 @@ struct MemcacheWords: BitwiseCopyable {
         while position < end {
             position = min(line.firstBlank(from: position), end)
             // Other control characters are parts of words.
-            if position < end, line[position] != UInt8(ascii: " ") {
-                position &+= 1
-            } else {
-                return
-            }
+            guard position < end, line[position] != UInt8(ascii: " ") else { return }
+            position &+= 1
         }
     }
 

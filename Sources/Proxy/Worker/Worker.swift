@@ -6,8 +6,11 @@ import Config
 /// reference counts, no locks, and no run-time exclusivity checks.
 ///
 /// Read `turn()` first, then `handle(_:)`: all control flow starts there. The other steps stand in
-/// a file each, in the order of a request's life: Receive, Parse, Route, Forward, Reply, Send; and
-/// Lifecycle for connections.
+/// a file each, in the order of a request's life: Receive, Parse, Route, Forward, Reply, Send; the
+/// life of connections in Clients and Servers.
+///
+/// All its methods are mutating, also those that change nothing: to call another from a mutating
+/// one, swiftc copies all of the worker.
 struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var ring: IO
     let limits: WorkerLimits
