@@ -131,6 +131,12 @@ extension ServerConnection {
         if greetingCount == 0, phase == .greeting { phase = .ready }
     }
 
+    /// A reply to the greeting has come, and it was an error: nothing may follow.
+    mutating func didRefuseGreeting() {
+        assert(greetingCount > 0)
+        greetingCount &-= 1
+    }
+
     mutating func didEndConnect() {
         isConnecting = false
     }

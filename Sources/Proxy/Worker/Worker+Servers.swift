@@ -87,6 +87,7 @@ extension Worker where IO: ~Copyable {
         mbufs.release(&requests[request].reply)
         requests.remove(request)
         if isRefused {
+            connections[connection].didRefuseGreeting()
             let pool = Int(connections[connection].pool)
             let server = Int(connections[connection].server)
             report(.greetingRefused, server: server, of: pool, .invalidReply)
