@@ -53,7 +53,10 @@ enum ClientRequest: Question {
     /// the proxy hands its reply on as it came.
     func isMiscounted(_ reply: Reply, in world: World) -> Bool {
         guard case .mget(let keys) = self, case .array(let values) = reply else { return false }
-        return values.count != keys.count && Set(keys.map(world.server(of:))).count == 1
+        return values.count != keys.count
+            && keys.allSatisfy {
+                world.placement.relation(of: keys[0], $0, since: 0).mayAgree
+            }
     }
 }
 

@@ -38,15 +38,32 @@ protocol Dialogue {
     func summary(of answer: Answer) -> String
 
     /// Takes an answer in. Returns whether it may be right.
-    mutating func accept(_ answer: Answer, to asked: Asked, in world: World) -> Bool
+    ///
+    /// - Parameter turn: Of the world, when it was asked.
+    mutating func accept(
+        _ answer: Answer, to asked: Asked, since turn: Int, in world: World
+    ) -> Bool
     /// The error that came instead of an answer, or of a part of it; nil if none did.
     func error(in answer: Answer, to asked: Asked?, in world: World) -> String?
     /// An error came instead of an answer.
-    mutating func noteFailure(of asked: Asked)
+    mutating func noteFailure(of asked: Asked, since turn: Int, in world: World)
     /// Whether an answer is what a server makes of a request that misunderstands it.
     func isMistaken(_ answer: Answer, to asked: Asked, in world: World) -> Bool
     /// Something without an answer left in a turn, and so in its place among all others.
     mutating func noteUnanswered(_ asked: Asked, since turn: Int, in world: World)
+}
+
+/// In the memcache pools that are simulated a key has one server, whenever it is asked for.
+extension MemcacheKeySpace {
+    mutating func accept(
+        _ answer: Answer, to asked: Asked, since turn: Int, in world: World
+    ) -> Bool {
+        accept(answer, to: asked, in: world)
+    }
+
+    mutating func noteFailure(of asked: Asked, since turn: Int, in world: World) {
+        noteFailure(of: asked)
+    }
 }
 
 extension Dialogue {

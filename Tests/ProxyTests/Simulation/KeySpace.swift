@@ -5,7 +5,8 @@ struct KeySpace: Dialogue {
     private let client: Int
     private let owner: [UInt8]
     private let names: [[UInt8]]
-    private var states: [[UInt8]: KeyState] = [:]
+    /// Per server, for it may be another's while its own is taken out.
+    private var states: [[UInt8]: [KeyState]] = [:]
     private var serial = 0
     private let password: String?
 
@@ -17,7 +18,8 @@ struct KeySpace: Dialogue {
             let name = Array("c\(client)k\(index)".utf8)
             return index == 7 ? name + [UInt8](repeating: UInt8(ascii: "+"), count: 5000) : name
         }
-        for name in names { states[name] = KeyState() }
+        let count = world.servers.count
+        for name in names { states[name] = Array(repeating: KeyState(), count: count) }
     }
 }
 
@@ -46,8 +48,9 @@ extension KeySpace {
         case 14: return .count(world.chance.percent(50) ? "EXISTS" : "TOUCH", some(in: world))
         case 15:
             let other = world.chance.pick(names)
+            let areNeighbours = world.server(of: key) == world.server(of: other)
             return .rename(
-                key, other, isPossible: world.server(of: key) == world.server(of: other))
+                key, other, isPossible: areNeighbours || world.scenario.ejectsServers)
         case 16:
             return .fixed(
                 encode([Array("GET".utf8), key, key]),
@@ -99,37 +102,65 @@ extension KeySpace {
 
     mutating func noteUnanswered(_ asked: ClientRequest, since turn: Int, in world: World) {}
 
-    mutating func accept(_ reply: Reply, to request: ClientRequest, in world: World) -> Bool {
+    mutating func accept(
+        _ reply: Reply, to request: ClientRequest, since turn: Int, in world: World
+    ) -> Bool {
+        let places = request.places(since: turn, in: world)
         switch (request, reply) {
-        case (.get(let key), .bulk(let found)): return mayBe(key, found)
+        case (.get(let key), .bulk(let found)): return mayBe(key, at: places[key]!, found)
         case (.set(let key, let value, _), .simple("OK")):
-            states[key]!.value = value
+            write(value, to: key, at: places[key]!)
             return true
         case (.mget(let keys), .array(let found)):
             return keys.count == found.count
                 && zip(keys, found).allSatisfy { key, element in
                     guard case .bulk(let value) = element else { return false }
-                    return mayBe(key, value)
+                    return mayBe(key, at: places[key]!, value)
                 }
         case (.mset(let pairs), .simple("OK")):
-            for pair in pairs { states[pair.key]!.value = pair.value }
+            for pair in pairs { write(pair.value, to: pair.key, at: places[pair.key]!) }
             return true
         case (.remove(_, let keys), .integer(let count)):
-            let counts = Set(keys).map { states[$0]!.count }
-            for key in keys { states[key]!.value = nil }
+            let counts = Set(keys).map { self.count(of: $0, at: places[$0]!) }
+            for key in keys { write(nil, to: key, at: places[key]!) }
             return isSum(of: counts, count)
         case (.count(_, let keys), .integer(let count)):
-            return isSum(of: keys.map { states[$0]!.count }, count)
-        case (.rename(let from, let to, _), _): return accept(reply, toRename: request, from, to)
+            return isSum(of: keys.map { self.count(of: $0, at: places[$0]!) }, count)
+        case (.rename(let from, let to, let isPossible), _):
+            let relation = world.placement.relation(of: from, to, since: turn)
+            if reply.isCrossslot { return relation.mayDiffer }
+            return isPossible && relation.mayAgree
+                && accept(reply, toRename: from, to, at: places[from]!)
         case (.exact(_, let expected), _), (.fixed(_, let expected, _), _):
             return areSame(expected.bytes, reply.bytes)
         default: return false
         }
     }
 
-    private func mayBe(_ key: [UInt8], _ found: [UInt8]?) -> Bool {
-        states[key]!.mayBe(
-            found, isOwn: { $0.starts(with: owner) || $0.count < owner.count })
+    private func mayBe(_ key: [UInt8], at places: [Int], _ found: [UInt8]?) -> Bool {
+        places.contains { place in
+            states[key]![place].mayBe(
+                found, isOwn: { $0.starts(with: owner) || $0.count < owner.count })
+        }
+    }
+
+    /// Where it may have been written in one of several places, it may be as before in each.
+    private mutating func write(_ value: [UInt8]?, to key: [UInt8], at places: [Int]) {
+        if places.count == 1 {
+            states[key]![places[0]].value = value
+        } else {
+            mayWrite(value, to: key, at: places)
+        }
+    }
+
+    private mutating func mayWrite(_ value: [UInt8]?, to key: [UInt8], at places: [Int]) {
+        for place in places { states[key]![place].alternatives.append(value) }
+    }
+
+    /// How many there may be of a key: none or one.
+    private func count(of key: [UInt8], at places: [Int]) -> ClosedRange<Int> {
+        let counts = places.map { states[key]![$0].count }
+        return counts.map(\.lowerBound).min()!...counts.map(\.upperBound).max()!
     }
 
     private func isSum(of counts: [ClosedRange<Int>], _ sum: Int) -> Bool {
@@ -138,37 +169,63 @@ extension KeySpace {
     }
 
     private mutating func accept(
-        _ reply: Reply, toRename request: ClientRequest, _ from: [UInt8], _ to: [UInt8]
+        _ reply: Reply, toRename from: [UInt8], _ to: [UInt8], at places: [Int]
     ) -> Bool {
-        guard case .rename(_, _, let isPossible) = request, isPossible else {
-            guard case .error(let text) = reply else { return false }
-            return text == "CROSSSLOT Keys in request don't hash to the same slot"
-        }
-        let source = states[from]!
         switch reply {
         case .simple("OK"):
-            guard from != to else { return source.count.upperBound == 1 }
-            states[to]!.value = source.value
-            states[to]!.alternatives += source.alternatives
-            if source.isWild { states[to]!.isWild = true }
-            states[from]!.value = nil
-            return source.count.upperBound == 1
-        case .error("ERR no such key"): return source.count.lowerBound == 0
+            let mayExist = count(of: from, at: places).upperBound == 1
+            guard from != to else { return mayExist }
+            if places.count == 1 {
+                move(from, to, at: places[0])
+            } else {
+                forget([from, to], at: places)
+            }
+            return mayExist
+        case .error("ERR no such key"): return count(of: from, at: places).lowerBound == 0
         default: return false
         }
     }
 
-    mutating func noteFailure(of request: ClientRequest) {
+    private mutating func move(_ from: [UInt8], _ to: [UInt8], at place: Int) {
+        let source = states[from]![place]
+        states[to]![place].value = source.value
+        states[to]![place].alternatives += source.alternatives
+        if source.isWild { states[to]![place].isWild = true }
+        states[from]![place].value = nil
+    }
+
+    private mutating func forget(_ keys: [[UInt8]], at places: [Int]) {
+        for key in keys { for place in places { states[key]![place].isWild = true } }
+    }
+
+    mutating func noteFailure(of request: ClientRequest, since turn: Int, in world: World) {
+        let places = request.places(since: turn, in: world)
         switch request {
-        case .set(let key, let value, _): states[key]!.alternatives.append(value)
+        case .set(let key, let value, _): mayWrite(value, to: key, at: places[key]!)
         case .mset(let pairs):
-            for pair in pairs { states[pair.key]!.alternatives.append(pair.value) }
+            for pair in pairs { mayWrite(pair.value, to: pair.key, at: places[pair.key]!) }
         case .remove(_, let keys):
-            for key in keys { states[key]!.alternatives.append(nil) }
-        case .rename(let from, let to, _):
-            states[from]!.isWild = true
-            states[to]!.isWild = true
+            for key in keys { mayWrite(nil, to: key, at: places[key]!) }
+        case .rename(let from, let to, _): forget([from, to], at: places[from] ?? [])
         default: break
         }
+    }
+}
+
+extension ClientRequest {
+    /// The servers that each of its keys may have had, sent in that turn or later.
+    fileprivate func places(since turn: Int, in world: World) -> [[UInt8]: [Int]] {
+        var places: [[UInt8]: [Int]] = [:]
+        for key in keys where places[key] == nil {
+            places[key] = world.placement.places(of: key, since: turn)
+        }
+        return places
+    }
+}
+
+extension Reply {
+    fileprivate var isCrossslot: Bool {
+        guard case .error(let text) = self else { return false }
+        return text == "CROSSSLOT Keys in request don't hash to the same slot"
     }
 }

@@ -28,10 +28,19 @@ final class Link {
     var isClosing = false
     var isClosed = false
 
+    /// The ring that may use it; nil while it is handed from one to another.
+    var owner: RingSide?
+    /// Its worker has begun to receive from it.
+    var isServed = false
+    /// How many bytes that worker has seen, and of those when it began to end.
+    var deliveredCount = 0
+    var deliveredAtDrain: Int?
+
     /// The socket buffer of either side, in bytes.
     static let capacity = 100_000
 
-    init(descriptor: Int32, peer: Peer, isConnected: Bool) {
+    init(descriptor: Int32, peer: Peer, isConnected: Bool, owner: RingSide) {
+        self.owner = owner
         self.descriptor = descriptor
         self.peer = peer
         self.isConnected = isConnected
@@ -43,6 +52,10 @@ final class Link {
 
     /// Whether the peer can still write.
     var isOpenForPeer: Bool { isConnected && end == nil && !isClosing }
+
+    var isClient: Bool {
+        if case .client = peer { true } else { false }
+    }
 
     func reset() {
         end = .reset

@@ -5,26 +5,44 @@ import Glibc
 /// Something that the kernel has been asked to do.
 final class Operation {
     enum Kind {
-        case accept, connect, send, close
+        case accept, connect, send, close, watch
         case receive(MbufGroup)
+        /// To the ring of that descriptor, which gets that token.
+        case hand(Int32, Token)
     }
 
     let kind: Kind
     let token: Token
+    let ring: RingSide
     let link: Link?
     var isCancelled = false
+    /// Nothing happens before.
+    let readyAt: UInt64
 
     /// Of a send: the memory to send from, what was there at the start, and how far it is sent.
     let parts: [UnsafeRawBufferPointer]
     let bytes: [UInt8]
     var sentCount = 0
 
-    init(_ kind: Kind, token: Token, link: Link?, parts: [UnsafeRawBufferPointer] = []) {
+    init(
+        _ kind: Kind, token: Token, of ring: RingSide, link: Link? = nil, readyAt: UInt64 = 0,
+        parts: [UnsafeRawBufferPointer] = []
+    ) {
         self.kind = kind
+        self.ring = ring
+        self.readyAt = readyAt
         self.token = token
         self.link = link
         self.parts = parts
         bytes = parts.reduce(into: []) { $0.append(contentsOf: $1) }
+    }
+
+    /// Whether it may stay in flight although nothing else is.
+    var isWaitForever: Bool {
+        switch kind {
+        case .accept, .watch: true
+        case .connect, .send, .close, .receive, .hand: false
+        }
     }
 
     /// Whether the memory to send from still holds what it held.
@@ -57,14 +75,23 @@ struct ProvidedMbufs {
 extension World {
     /// Does some of an operation. Returns whether there was anything to do.
     func progress(_ operation: Operation) -> Bool {
+        guard clock >= operation.readyAt else { return false }
         switch operation.kind {
         case .accept: return accept(operation)
+        case .hand(let descriptor, let token):
+            hand(operation, toRing: descriptor, token)
+            return true
+        case .watch:
+            finish(operation, 1)
+            return true
         case .connect: return connect(operation)
         case .receive(let group):
             var hasMoved = false
             while receive(operation, group) {
                 hasMoved = true
-                guard operations.contains(where: { $0 === operation }), chance.percent(50) else {
+                guard operation.ring.operations.contains(where: { $0 === operation }),
+                    chance.percent(50)
+                else {
                     break
                 }
             }
@@ -78,8 +105,9 @@ extension World {
     }
 
     private func finish(_ operation: Operation, _ result: Int32) {
-        operations.removeAll { $0 === operation }
-        ready.append(Completion(token: operation.token, result: result))
+        operation.ring.operations.removeAll { $0 === operation }
+        operation.ring.post(
+            Completion(token: operation.token, result: result), link: operation.link)
     }
 
     private func accept(_ operation: Operation) -> Bool {
@@ -89,13 +117,30 @@ extension World {
             return true
         }
         let client = arriving.remove(at: chance.below(arriving.count))
-        let link = makeLink(to: .client(client), isConnected: true)
+        let link = makeLink(to: .client(client), isConnected: true, owner: operation.ring)
+        acceptedCount += 1
         client.didConnect(link, in: self)
         let isMore = !chance.percent(scenario.shotEnds)
-        if !isMore { operations.removeAll { $0 === operation } }
-        ready.append(
-            Completion(token: operation.token, result: link.descriptor, isMore: isMore))
+        if !isMore { operation.ring.operations.removeAll { $0 === operation } }
+        operation.ring.post(
+            Completion(token: operation.token, result: link.descriptor, isMore: isMore), link: link)
         return true
+    }
+
+    /// A message to another ring, as the kernel sends it. It comes back if that ring is gone, or
+    /// if there is no memory for it.
+    private func hand(_ operation: Operation, toRing descriptor: Int32, _ token: Token) {
+        guard let link = operation.link else { return }
+        guard let target = rings.first(where: { $0.descriptor == descriptor }) else {
+            return fail("a hand-over to no ring")
+        }
+        let isLost = target.hasEnded && chance.percent(50)
+        if isLost || chance.percent(scenario.handFaults) {
+            link.owner = operation.ring
+            return finish(operation, isLost ? -EOWNERDEAD : -EOVERFLOW)
+        }
+        target.post(Completion(token: token, result: link.descriptor), link: link)
+        finish(operation, 0)
     }
 
     private func connect(_ operation: Operation) -> Bool {
@@ -122,7 +167,8 @@ extension World {
             return true
         }
         // Only if it is received at once, so that nothing can be asked before.
-        if case .server(let server) = link.peer, !groups[group.rawValue].buffers.isEmpty {
+        let ring = operation.ring
+        if case .server(let server) = link.peer, !ring.groups[group.rawValue].buffers.isEmpty {
             server.speakUp(on: link, in: self)
         }
         guard !link.toProxy.isEmpty else {
@@ -134,11 +180,11 @@ extension World {
             }
             return true
         }
-        guard let buffer = groups[group.rawValue].buffers.first else {
+        guard let buffer = ring.groups[group.rawValue].buffers.first else {
             finish(operation, -ENOBUFS)
             return true
         }
-        let isIncremental = groups[group.rawValue].isIncremental
+        let isIncremental = ring.groups[group.rawValue].isIncremental
         let count = min(Mbuf.size - buffer.filled, chance.cut(link.toProxy.count))
         link.toProxy.withBytes { bytes in
             (buffer.memory + buffer.filled).update(from: bytes.baseAddress!, count: count)
@@ -146,17 +192,17 @@ extension World {
         link.toProxy.drop(count)
         let isShared = isIncremental && buffer.filled + count < Mbuf.size
         if isShared {
-            groups[group.rawValue].buffers[0].filled += count
+            ring.groups[group.rawValue].buffers[0].filled += count
         } else {
-            groups[group.rawValue].buffers.removeFirst()
+            ring.groups[group.rawValue].buffers.removeFirst()
         }
         let isMore = !chance.percent(scenario.shotEnds)
-        if !isMore { operations.removeAll { $0 === operation } }
-        ready.append(
+        if !isMore { ring.operations.removeAll { $0 === operation } }
+        ring.post(
             Completion(
                 token: operation.token, result: Int32(count), isMore: isMore,
                 slice: MbufSlice(mbuf: buffer.mbuf, offset: buffer.filled, count: count),
-                isMbufShared: isShared))
+                isMbufShared: isShared), link: link)
         return true
     }
 

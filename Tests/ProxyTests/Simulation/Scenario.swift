@@ -20,8 +20,12 @@ struct Scenario {
     var password: String?
     var database: Int32 = 0
     var clientConnections: Int32 = 0
-    /// The one server there should be then is taken out when it fails, until a probe is answered.
+    /// Servers that fail that often are taken out, until a probe is answered.
     var ejectsServers = false
+    var failureLimit = 2...2
+    var workerCount = 1...1
+    /// At some time the proxy is told to end.
+    var isStopped = false
     var limits = WorkerLimits.forSimulation
     /// Provided mbufs that are filled over several receives, as newer kernels do.
     var isIncremental: Bool?
@@ -40,6 +44,17 @@ struct Scenario {
     /// Per receive: the kernel ends the multishot for a reason of its own.
     var shotEnds = 3
     var acceptFaults = 0
+    /// Per hand-over from worker to worker: there is no memory for it.
+    var handFaults = 0
+    /// Nanoseconds that a hand-over takes at most.
+    var handDelayMax = 200_000
+    /// Per turn of one of several workers: its thread gets no processor for some time, of which
+    /// this is the most, in turns of the world.
+    var lags = 20
+    var lagMax = 60
+    /// Times that a server dies, and for how many nanoseconds at most.
+    var outageCount = 0...0
+    var outageMax = 30_000_000
     /// The proxy may close clients that did nothing wrong, for its memory's sake.
     var mayCloseClients = false
     /// The proxy may answer that it has too much to do.

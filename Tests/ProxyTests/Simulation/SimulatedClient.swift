@@ -7,6 +7,8 @@ protocol Client: AnyObject, CustomStringConvertible {
     var wakeAt: UInt64 { get }
 
     func didConnect(_ link: Link, in world: World)
+    /// Nobody listens where it wants to connect to.
+    func didFindNobody()
     /// Returns whether there was anything to do.
     func act(in world: World) -> Bool
 }
@@ -81,6 +83,12 @@ final class SimulatedClient<Keys: Dialogue>: Client {
         state = .open
         wakeAt = .max
     }
+
+    func didFindNobody() {
+        guard state == .waiting || state == .arriving else { return }
+        state = .done
+        wakeAt = .max
+    }
 }
 
 // MARK: - Acting
@@ -90,6 +98,10 @@ extension SimulatedClient {
         switch state {
         case .waiting:
             guard world.clock >= wakeAt else { return false }
+            guard world.isListening else {
+                didFindNobody()
+                return true
+            }
             state = .arriving
             wakeAt = .max
             world.arriving.append(self)
@@ -262,9 +274,10 @@ extension SimulatedClient {
     private func judge(
         _ reply: Keys.Answer, _ error: String?, to head: Sent, in world: World
     ) -> Bool {
-        if keys.accept(reply, to: head.request, in: world) { return true }
+        let turn = min(head.turn, world.turn)
+        if keys.accept(reply, to: head.request, since: turn, in: world) { return true }
         if let error, mayFail(head, with: error, in: world) {
-            keys.noteFailure(of: head.request)
+            keys.noteFailure(of: head.request, since: turn, in: world)
             return true
         }
         return keys.isMistaken(reply, to: head.request, in: world) && mayFail(head, in: world)
@@ -289,8 +302,22 @@ extension SimulatedClient {
         if isExpected, sent.isEmpty, input.isEmpty { return }
         // A reply that was on its way while its server died.
         if let head = sent.first, mayFail(head, in: world), !input.isEmpty { return }
+        if mayLeaveUnanswered(on: link, in: world) { return }
         let first = sent.first?.request.summary ?? "nothing"
         world.fail("\(self) was closed, waiting for \(sent.count) replies, first to \(first)")
+    }
+}
+
+// MARK: - The end of the proxy
+
+extension SimulatedClient {
+    /// Whether the proxy ends and has answered all that it must: what had reached the worker
+    /// when it was told to.
+    private func mayLeaveUnanswered(on link: Link, in world: World) -> Bool {
+        guard world.clock >= world.stopsAt else { return false }
+        if !link.isServed || link.owner?.hasRunOutOfTime == true { return true }
+        guard let count = link.deliveredAtDrain, input.isEmpty else { return false }
+        return sent.allSatisfy { !$0.request.hasReply || $0.end > count }
     }
 }
 

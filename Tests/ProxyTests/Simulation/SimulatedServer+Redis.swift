@@ -37,10 +37,11 @@ extension SimulatedServer {
         let step = name == "MSET" ? 2 : 1
         let isSingle = name == "GET" || name == "SET"
         for index in stride(from: 0, to: isSingle ? 1 : arguments.count, by: step)
-        where world.server(of: arguments[index]) != self.index {
+        where !world.placement.places(of: arguments[index], since: 0).contains(self.index) {
             world.fail("a key of another server on \(self.index): \(text(of: arguments[index]))")
         }
         switch (name, arguments.count) {
+        case ("PING", 0) where scenario.ejectsServers: return .simple("PONG")
         case ("GET", 1): return .bulk(values[arguments[0]])
         case ("SET", 2):
             values[arguments[0]] = arguments[1]

@@ -41,15 +41,26 @@ final class SimulatedServer {
     private var sessions: [Session] = []
     private var connectsAt: [Int32: UInt64] = [:]
     private var isShutDown = false
+    /// When it is to die, each time, and to come back.
+    private var outages: [(start: UInt64, end: UInt64)] = []
+    private var isDown = false
 
     /// Connections that a fault touched and the proxy still has.
     private var faultyCount = 0
     private var lastFault = -1
+    /// Without those of the proxy's own.
     private(set) var requestCount = 0
 
     init(_ index: Int, of world: World) {
         self.index = index
         scenario = world.scenario
+        guard scenario.outageCount.upperBound > 0 else { return }
+        var time = world.clock
+        for _ in 0..<world.chance.within(scenario.outageCount) {
+            let start = time + UInt64(world.chance.below(4_000_000))
+            time = start + UInt64(world.chance.within(0...scenario.outageMax))
+            outages.append((start, time))
+        }
     }
 }
 
@@ -69,6 +80,9 @@ extension SimulatedServer {
         if !link.isFaulty { faultyCount += 1 }
         link.isFaulty = true
     }
+
+    /// Nothing was ever wrong with it.
+    var isFaultless: Bool { faultyCount == 0 && lastFault < 0 }
 
     func didClose(_ link: Link, in world: World) {
         connectsAt[link.descriptor] = nil
@@ -90,6 +104,8 @@ extension SimulatedServer {
     /// Ends every connection in good order.
     func shutDown(in world: World) {
         isShutDown = true
+        outages.removeAll()
+        isDown = false
         for session in sessions where session.link.end == nil { session.link.end = .finished }
     }
 }
@@ -99,6 +115,11 @@ extension SimulatedServer {
 extension SimulatedServer {
     /// The result of a connect, or nil while it takes its time.
     func connect(_ link: Link, in world: World) -> Int32? {
+        if isDown {
+            connectsAt[link.descriptor] = nil
+            noteFault(on: link)
+            return -ECONNREFUSED
+        }
         if let readyAt = connectsAt[link.descriptor] {
             guard world.clock >= readyAt else { return nil }
             connectsAt[link.descriptor] = nil
@@ -129,6 +150,7 @@ extension SimulatedServer {
     /// When it wants to act again, whatever happens.
     var wakeAt: UInt64 {
         var next = connectsAt.values.min() ?? .max
+        if let outage = outages.first { next = min(next, isDown ? outage.end : outage.start) }
         for session in sessions {
             if let until = session.hangsUntil {
                 next = min(next, until)
@@ -144,9 +166,27 @@ extension SimulatedServer {
 
 extension SimulatedServer {
     func act(in world: World) -> Bool {
-        var hasMoved = false
+        var hasMoved = dieOrReturn(in: world)
         for session in sessions where act(session, in: world) { hasMoved = true }
         return hasMoved
+    }
+
+    /// When its time has come. A server that dies takes all of its connections with it.
+    private func dieOrReturn(in world: World) -> Bool {
+        guard let outage = outages.first else { return false }
+        if isDown {
+            guard world.clock >= outage.end else { return false }
+            outages.removeFirst()
+            isDown = false
+            return true
+        }
+        guard world.clock >= outage.start else { return false }
+        isDown = true
+        for session in sessions where session.link.end == nil {
+            noteFault(on: session.link)
+            session.link.end = world.chance.percent(50) ? .finished : .reset
+        }
+        return true
     }
 
     private func act(_ session: Session, in world: World) -> Bool {
@@ -202,7 +242,7 @@ extension SimulatedServer {
     }
 
     private func answer(_ request: [[UInt8]], _ session: Session, _ world: World) {
-        requestCount += 1
+        if !isProxysOwn(request) { requestCount += 1 }
         let isFailing = world.chance.percent(scenario.serverFaults)
         if isFailing, session.end == nil {
             return misbehave(request, session, world)
@@ -269,9 +309,8 @@ extension SimulatedServer {
             let bytes = session.unasked, session.isIdle, link.isOpenForPeer,
             link.toPeer.isEmpty, link.toProxy.isEmpty
         else { return }
-        let isSending = world.operations.contains {
-            guard $0.link === link, case .send = $0.kind else { return false }
-            return true
+        let isSending = world.operations(on: link).contains {
+            if case .send = $0.kind { true } else { false }
         }
         guard !isSending else { return }
         noteFault(on: link)
@@ -307,6 +346,11 @@ extension SimulatedServer {
         case .redis: isRedisGreeting(request)
         case .memcache: scenario.ejectsServers && request[0] == Array("version".utf8)
         }
+    }
+
+    /// Whether the proxy asks it for itself.
+    private func isProxysOwn(_ request: [[UInt8]]) -> Bool {
+        isGreeting(request) || request[0] == Array("PING".utf8)
     }
 
     /// Whether it may be answered with an error instead.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Proxy
 
-/// One seeded run of a whole worker against a simulated world.
+/// One seeded run of one whole worker, or of several, against a simulated world.
 enum Simulation {
     /// Runs seeds of a scenario and reports those that fail.
     ///
@@ -32,15 +32,6 @@ enum Simulation {
         }
     }
 
-    /// Nobody reads them: a full pipe drops what is written to it.
-    private static let events = makePipe(of: LogEvent.self)
-    private static let questions = makePipe(of: UInt32.self)
-
-    private static func makePipe<Record>(of _: Record.Type) -> EventPipe<Record> {
-        guard let pipe = EventPipe<Record>() else { fatalError("no descriptor is left") }
-        return pipe
-    }
-
     /// Returns what went wrong.
     static func run(
         seed: UInt64, _ scenario: Scenario, trace: ((String) -> Void)? = nil
@@ -49,55 +40,15 @@ enum Simulation {
         defer { CrashNote.clear() }
         var chance = Chance(seed: seed)
         let pool = scenario.pool(&chance)
-        let world = World(scenario: scenario, pool: pool, chance: chance)
+        let workerCount =
+            scenario.workerCount.count > 1
+            ? chance.within(scenario.workerCount) : scenario.workerCount.lowerBound
+        let world = World(
+            scenario: scenario, pool: pool, workerCount: workerCount, chance: chance)
         world.trace = trace
-        let configuration = Configuration(pools: [pool])
-        var worker = Worker(
-            ring: SimulatedRing(world: world), configuration: configuration,
-            listeners: [SimulatedRing.listener], limits: scenario.limits, seed: seed,
-            process: Shared(
-                ProcessState(configuration, workerCount: 1, questions: questions)),
-            board: Shared(CounterBoard(configuration, workerCount: 1)), events: events)
-        worker.start()
-        turn(&worker, world) { world.areClientsGone }
-        world.shutDown()
-        turn(&worker, world) { world.isQuiet }
-        if world.failures.isEmpty { checkNothingIsLeft(worker, world) }
+        var process = SimulatedProcess(pool, in: world, seed: seed)
+        process.run()
         return world.failures
-    }
-
-    private static func turn(
-        _ worker: inout Worker<SimulatedRing>, _ world: World, until isOver: () -> Bool
-    ) {
-        let last = world.turn + 20_000
-        while world.failures.isEmpty, !isOver() {
-            guard world.turn < last else { return world.fail("it never ends") }
-            world.trace?("turn \(world.turn + 1) at \(world.clock)")
-            worker.turn()
-        }
-    }
-
-    private static func checkNothingIsLeft(
-        _ worker: borrowing Worker<SimulatedRing>, _ world: World
-    ) {
-        let provided = world.groups.reduce(0) { $0 + $1.buffers.count }
-        let left = [
-            ("clients", worker.clients.count), ("connections", worker.connections.count),
-            ("requests", worker.requests.count), ("gatherings", worker.gatherings.count),
-            ("chain nodes", worker.mbufs.nodes.usedCount),
-            ("mbufs", worker.mbufs.usedCount - min(worker.mbufs.usedCount, UInt32(provided))),
-            ("counted clients", UInt32(worker.process.value.poolClients[0].current)),
-            ("usable connections", UInt32(usable(worker))),
-        ]
-        for (name, count) in left where count > 0 { world.fail("\(count) \(name) are left") }
-    }
-
-    private static func usable(_ worker: borrowing Worker<SimulatedRing>) -> Int {
-        var count = 0
-        for server in 0..<worker.pools[0].servers.count {
-            count += worker.pools[0].servers[server].connectionCount
-        }
-        return count
     }
 }
 
@@ -110,6 +61,11 @@ extension Scenario {
             name: "pool", listen: .unix(path: "pool", permissions: nil), servers: servers)
         pool.protocolKind = protocolKind
         pool.autoEjectHosts = ejectsServers
+        if failureLimit.count > 1 {
+            pool.serverFailureLimit = Int32(chance.within(failureLimit))
+        } else {
+            pool.serverFailureLimit = Int32(failureLimit.lowerBound)
+        }
         pool.serverRetryTimeout = .milliseconds(5)
         pool.distribution = distribution
         pool.timeout = timeout

@@ -52,6 +52,14 @@ import Testing
         Simulation.run(30, of: scenario, from: 54)
     }
 
+    /// The gauge of requests that wait for their replies grew by one each time.
+    @Test func refusedGreetingsAreNotCountedAsWaiting() {
+        var scenario = Scenario()
+        scenario.password = "secret"
+        scenario.serverFaults = 25
+        Simulation.run(30, of: scenario, from: 55)
+    }
+
     @Test func unaskedReplyIsNotTakenForThatToAnUnsentRequest() {
         var connection = ServerConnection(
             socket: Socket(descriptor: 9), pool: 0, server: 0, place: 0, openedAt: 0,
