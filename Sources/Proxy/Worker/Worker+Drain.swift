@@ -17,6 +17,8 @@ extension Worker where IO: ~Copyable {
         var next = clients.next(from: 0)
         while let client = next {
             next = clients.next(from: client.index + 1)
+            // One that is being closed may be gone before the turn ends.
+            guard clients[client].phase != .closed else { continue }
             clients[client].drain()
             touch(client)
         }
