@@ -20,7 +20,11 @@ protocol Ring: ~Copyable {
 
     /// Gives a socket to the owner of another ring, who gets a completion with this token and the
     /// socket as its result.
-    mutating func hand(_ socket: Socket, toRing descriptor: Int32, token: Token)
+    ///
+    /// - Parameter sent: Of this ring's own completion. If that is negative, the other ring is
+    ///   gone or has no memory for it, and the socket stays here.
+    mutating func hand(
+        _ socket: Socket, toRing descriptor: Int32, token: Token, sent: Token)
 
     /// Makes a socket to connect to an address of this family, with what a server connection wants
     /// set on it. Never blocks.

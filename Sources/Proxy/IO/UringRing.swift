@@ -126,11 +126,13 @@ extension UringRing: Ring {
         acceptor.remove(listener)
     }
 
-    mutating func hand(_ socket: Socket, toRing descriptor: Int32, token: Token) {
+    mutating func hand(
+        _ socket: Socket, toRing descriptor: Int32, token: Token, sent: Token
+    ) {
         let entry = unsafe nextEntry()
         unsafe io_uring_prep_msg_ring(
             entry, descriptor, UInt32(bitPattern: socket.descriptor), token.rawValue, 0)
-        unsafe io_uring_sqe_set_data64(entry, Token(.ignored).rawValue)
+        unsafe io_uring_sqe_set_data64(entry, sent.rawValue)
     }
 
     mutating func openSocket(for address: borrowing SocketAddress) -> Result<Socket, SystemError> {

@@ -31,7 +31,17 @@ extension Worker where IO: ~Copyable {
         guard chosen != index else { return didAccept(socket, pool: pool) }
         ring.hand(
             socket, toRing: process.value.workers[chosen].ringDescriptor,
-            token: Token(.handover, index: UInt32(pool)))
+            token: Token(.handover, index: UInt32(pool)),
+            sent: Token(handed: socket, pool: UInt16(pool), worker: chosen))
+    }
+
+    /// A client that could not be given to another worker stays with this one.
+    mutating func didHand(_ completion: Completion) {
+        guard completion.result < 0 else { return }
+        let (socket, pool, worker) = completion.token.handed
+        process.value.workers[worker].clients.add(-1)
+        process.value.workers[index].clients.add(1)
+        didAccept(socket, pool: pool)
     }
 
     mutating func resumeAccept() {

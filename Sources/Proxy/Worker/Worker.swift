@@ -173,6 +173,7 @@ extension Worker where IO: ~Copyable {
         case .wake: beginDrain()
         case .handover:
             didAccept(Socket(descriptor: completion.result), pool: Int(token.index))
+        case .handed: didHand(completion)
         case .accept: didAccept(completion, pool: Int(token.index))
         case .clientReceive:
             didReceive(completion, from: token.handle(of: ClientConnection.self))

@@ -31,6 +31,18 @@ import Testing
         }
     }
 
+    @Test func carriesAHandOver() {
+        for descriptor in [0, 1, 0xFFFF, 0x1_0000, .max] as [Int32] {
+            for (pool, worker) in [(0, 0), (1, 255), (256, 1), (.max, 255)] as [(UInt16, Int)] {
+                let socket = Socket(descriptor: descriptor)
+                let token = Token(
+                    rawValue: Token(handed: socket, pool: pool, worker: worker).rawValue)
+                #expect(token.purpose == .handed)
+                #expect(token.handed == (socket, Int(pool), worker))
+            }
+        }
+    }
+
     @Test func isDifferentForEveryPurposeAndHandle() {
         var tokens: Set<Token> = []
         for purpose in Self.purposes {

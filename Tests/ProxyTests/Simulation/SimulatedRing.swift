@@ -17,14 +17,16 @@ struct SimulatedRing: Ring, ~Copyable {
         world.stopListening()
     }
 
-    mutating func hand(_ socket: Socket, toRing descriptor: Int32, token: Token) {
+    mutating func hand(
+        _ socket: Socket, toRing descriptor: Int32, token: Token, sent: Token
+    ) {
         guard let link = link(socket, "hand") else { return }
         check(descriptor != side.descriptor, "a hand-over to itself")
         check(world.operations(on: link).isEmpty, "a hand-over while something is in flight")
         let readyAt = world.clock + UInt64(world.chance.below(world.scenario.handDelayMax))
         begin(
             Operation(
-                .hand(descriptor, token), token: Token(.ignored), of: side, link: link,
+                .hand(descriptor, token), token: sent, of: side, link: link,
                 readyAt: readyAt))
         link.owner = nil
     }
