@@ -6,6 +6,8 @@ struct HealthWatch {
     /// What the events have said so far.
     private(set) var live: [Bool]
     private(set) var ejectionCount = 0
+    /// The servers that were taken out, or came back, in the last turn.
+    private(set) var changed: Set<Int> = []
     private var wereLive: [Bool] = []
     private var requestCounts: [Int] = []
     private var versionBefore = 0
@@ -29,16 +31,16 @@ struct HealthWatch {
         _ events: EventPipe<LogEvent>
     ) {
         guard world.scenario.ejectsServers else { return }
-        var changed: Set<Int> = []
-        while let event = events.next() { note(event, of: worker.index, &changed) }
+        changed.removeAll()
+        while let event = events.next() { note(event, of: worker.index) }
         for server in live.indices where state.value.servers[server].isEjected == live[server] {
             world.fail("worker \(worker.index) changed the health of server \(server) silently")
         }
-        checkRouting(of: worker, changed)
-        checkTopology(of: worker, state)
+        checkRouting(of: worker)
+        if worker.now > worker.startedAt { checkTopology(of: worker, state) }
     }
 
-    private mutating func note(_ event: LogEvent, of worker: Int, _ changed: inout Set<Int>) {
+    private mutating func note(_ event: LogEvent, of worker: Int) {
         let server = Int(event.server)
         switch event.kind {
         case .serverEjected, .serverRecovered:
@@ -50,15 +52,16 @@ struct HealthWatch {
             live[server] = isLive
             world.didChangeHealth(live: live)
             changed.insert(server)
-            if !isLive { ejectionCount += 1 }
+            world.note(isLive ? .recovery : .ejection)
+            guard !isLive else { break }
+            ejectionCount += 1
+            if ejectionCount > world.scenario.ejectionMax { world.fail("too many ejections") }
         default: break
         }
     }
 
     /// A server that was out before a worker's turn gets nothing new in it.
-    private func checkRouting(
-        of worker: borrowing Worker<SimulatedRing>, _ changed: Set<Int>
-    ) {
+    private func checkRouting(of worker: borrowing Worker<SimulatedRing>) {
         let counts = Self.requestCounts(of: worker)
         for server in live.indices where !wereLive[server] && !changed.contains(server) {
             guard counts[server] != requestCounts[server] else { continue }

@@ -134,12 +134,16 @@ extension World {
         guard let target = rings.first(where: { $0.descriptor == descriptor }) else {
             return fail("a hand-over to no ring")
         }
+        if target.hasEnded { note(.lateHandOver) }
         let isLost = target.hasEnded && chance.percent(50)
         if isLost || chance.percent(scenario.handFaults) {
             link.owner = operation.ring
+            note(.failedHandOver)
             return finish(operation, isLost ? -EOWNERDEAD : -EOVERFLOW)
         }
-        target.post(Completion(token: token, result: link.descriptor), link: link)
+        let arrival = Completion(token: token, result: link.descriptor)
+        if scenario.sabotage != .lostHandOver { target.post(arrival, link: link) }
+        if scenario.sabotage == .doubledHandOver { rings[0].post(arrival, link: link) }
         finish(operation, 0)
     }
 
@@ -235,13 +239,21 @@ extension World {
         if chance.percent(30) { count = chance.within(1...count) }
         operation.bytes.withUnsafeBytes { bytes in
             let start = operation.sentCount
-            link.toPeer.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
+            let target = crossed(link)
+            target.toPeer.append(UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
         }
         operation.sentCount += count
         if operation.sentCount == operation.bytes.count {
             finish(operation, Int32(operation.sentCount))
         }
         return true
+    }
+
+    /// The connection that bytes for one of them go to.
+    private func crossed(_ link: Link) -> Link {
+        guard scenario.sabotage == .crossedReplies, link.isClient else { return link }
+        return links.values.filter { $0.isClient && $0.isOpenForPeer }
+            .max { $0.descriptor < $1.descriptor } ?? link
     }
 
     /// A send that fails half way reports how far it got.

@@ -55,6 +55,9 @@ struct Scenario {
     /// Times that a server dies, and for how many nanoseconds at most.
     var outageCount = 0...0
     var outageMax = 30_000_000
+    /// More ejections than these are too many.
+    var ejectionMax = Int.max
+    var sabotage = Sabotage.none
     /// The proxy may close clients that did nothing wrong, for its memory's sake.
     var mayCloseClients = false
     /// The proxy may answer that it has too much to do.

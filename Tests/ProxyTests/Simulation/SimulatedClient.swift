@@ -315,6 +315,7 @@ extension SimulatedClient {
     /// when it was told to.
     private func mayLeaveUnanswered(on link: Link, in world: World) -> Bool {
         guard world.clock >= world.stopsAt else { return false }
+        if !link.isServed { world.note(.refusedClient) }
         if !link.isServed || link.owner?.hasRunOutOfTime == true { return true }
         guard let count = link.deliveredAtDrain, input.isEmpty else { return false }
         return sent.allSatisfy { !$0.request.hasReply || $0.end > count }

@@ -16,8 +16,11 @@ struct SimulatedProcess: ~Copyable {
     init(_ pool: PoolConfiguration, in world: World, seed: UInt64) {
         let configuration = Configuration(pools: [pool])
         let count = world.rings.count
-        let state = Shared(
-            ProcessState(configuration, workerCount: count, questions: Pipes.questions))
+        let makeState = {
+            Shared(ProcessState(configuration, workerCount: count, questions: Pipes.questions))
+        }
+        let state = makeState()
+        let isSeparate = world.scenario.sabotage == .separateHealth
         let board = Shared(CounterBoard(configuration, workerCount: count))
         let events = Pipes.takeEvents()
         workers = FixedArray(count: count) { index in
@@ -25,7 +28,8 @@ struct SimulatedProcess: ~Copyable {
                 ring: SimulatedRing(world: world, side: world.rings[index]),
                 configuration: configuration, listeners: [SimulatedRing.listener],
                 limits: world.scenario.limits, seed: seed &+ UInt64(index), index: index,
-                process: state, board: board, events: events)
+                process: index > 0 && isSeparate ? makeState() : state, board: board, events: events
+            )
         }
         hasStarted = Array(repeating: false, count: count)
         health = HealthWatch(serverCount: pool.servers.count, in: world)
@@ -70,6 +74,7 @@ struct SimulatedProcess: ~Copyable {
     }
 
     private mutating func turn(_ ring: RingSide) {
+        sabotage(ring.index)
         health.willTurn(workers[ring.index], state)
         if hasStarted[ring.index] {
             workers[ring.index].turn()
@@ -78,8 +83,9 @@ struct SimulatedProcess: ~Copyable {
         }
         health.didTurn(workers[ring.index], state, events)
         if world.scenario.ejectsServers { checkProbes() }
+        noteSwap()
         ring.deadline = workers[ring.index].deadline
-        if !workers[ring.index].isRunning, !world.hasExited { end(ring) }
+        if !world.hasExited { checkEnd(of: ring) }
         if workers.count > 1, world.chance.percent(world.scenario.lags) {
             ring.runsFrom = world.turn + world.chance.below(world.scenario.lagMax)
         }
@@ -94,10 +100,23 @@ struct SimulatedProcess: ~Copyable {
         world.rings[index].deadline = workers[index].deadline
     }
 
-    private func end(_ ring: RingSide) {
+    /// A worker that is to end does so when its clients are gone, and at its deadline.
+    private func checkEnd(of ring: RingSide) {
+        let isDraining = workers[ring.index].drainDeadline < .max
         let isLate = workers[ring.index].clients.count > 0
-        if isLate, world.clock < workers[ring.index].drainDeadline {
-            world.fail("worker \(ring.index) ended with clients, before its time")
+        if isDraining, isLate { world.note(.drain) }
+        let isHasty = isDraining && world.scenario.sabotage == .hastyEnd
+        guard !workers[ring.index].isRunning || isHasty else {
+            if workers[ring.index].now >= workers[ring.index].drainDeadline {
+                world.fail("worker \(ring.index) goes on after its time")
+            }
+            return
+        }
+        if isLate {
+            world.note(.lateEnd)
+            if world.clock < workers[ring.index].drainDeadline {
+                world.fail("worker \(ring.index) ended with clients, before its time")
+            }
         }
         world.trace?("  worker \(ring.index) has ended")
         ring.hasRunOutOfTime = isLate
@@ -106,6 +125,25 @@ struct SimulatedProcess: ~Copyable {
 }
 
 extension SimulatedProcess {
+    private func noteSwap() {
+        for server in health.changed {
+            for index in 0..<workers.count {
+                let count = workers[index].counters.value.servers[server].outQueue.current
+                if count > 0 { world.note(.swapInFlight) }
+            }
+        }
+    }
+
+    private func sabotage(_ index: Int) {
+        switch world.scenario.sabotage {
+        case .staleTopology:
+            workers[index].healthVersion = state.value.healthVersion.load(ordering: .relaxed)
+        case .lostCount where world.areClientsGone:
+            state.value.workers[index].clients.add(1)
+        default: break
+        }
+    }
+
     /// A server that is out is for one worker to probe, and no other server is for any.
     private func checkProbes() {
         guard world.clock < world.stopsAt else { return }

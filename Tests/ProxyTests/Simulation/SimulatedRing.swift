@@ -143,6 +143,7 @@ struct SimulatedRing: Ring, ~Copyable {
         case .handover:
             check(link?.owner == nil, "a socket that somebody has was handed over")
             link?.owner = side
+            world.note(.handOver)
         case .clientReceive where completion.hasMbuf:
             link?.deliveredCount += Int(completion.result)
         case .wake:

@@ -29,6 +29,8 @@ extension SimulatedServer {
         case ("SELECT", 1):
             session.database = arguments[0]
             return .simple("OK")
+        case ("PING", 0) where scenario.ejectsServers:
+            return session.isAuthenticated ? .simple("PONG") : .error("NOAUTH")
         default: break
         }
         if !session.isAuthenticated || session.database != Array("\(scenario.database)".utf8) {
@@ -41,7 +43,6 @@ extension SimulatedServer {
             world.fail("a key of another server on \(self.index): \(text(of: arguments[index]))")
         }
         switch (name, arguments.count) {
-        case ("PING", 0) where scenario.ejectsServers: return .simple("PONG")
         case ("GET", 1): return .bulk(values[arguments[0]])
         case ("SET", 2):
             values[arguments[0]] = arguments[1]

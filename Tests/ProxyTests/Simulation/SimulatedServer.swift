@@ -41,9 +41,7 @@ final class SimulatedServer {
     private var sessions: [Session] = []
     private var connectsAt: [Int32: UInt64] = [:]
     private var isShutDown = false
-    /// When it is to die, each time, and to come back.
-    private var outages: [(start: UInt64, end: UInt64)] = []
-    private var isDown = false
+    private var outages: Outages
 
     /// Connections that a fault touched and the proxy still has.
     private var faultyCount = 0
@@ -54,13 +52,7 @@ final class SimulatedServer {
     init(_ index: Int, of world: World) {
         self.index = index
         scenario = world.scenario
-        guard scenario.outageCount.upperBound > 0 else { return }
-        var time = world.clock
-        for _ in 0..<world.chance.within(scenario.outageCount) {
-            let start = time + UInt64(world.chance.below(4_000_000))
-            time = start + UInt64(world.chance.within(0...scenario.outageMax))
-            outages.append((start, time))
-        }
+        outages = Outages(of: scenario, from: world.clock, &world.chance)
     }
 }
 
@@ -104,8 +96,7 @@ extension SimulatedServer {
     /// Ends every connection in good order.
     func shutDown(in world: World) {
         isShutDown = true
-        outages.removeAll()
-        isDown = false
+        outages.end()
         for session in sessions where session.link.end == nil { session.link.end = .finished }
     }
 }
@@ -115,7 +106,7 @@ extension SimulatedServer {
 extension SimulatedServer {
     /// The result of a connect, or nil while it takes its time.
     func connect(_ link: Link, in world: World) -> Int32? {
-        if isDown {
+        if outages.isDown {
             connectsAt[link.descriptor] = nil
             noteFault(on: link)
             return -ECONNREFUSED
@@ -149,8 +140,7 @@ extension SimulatedServer {
 
     /// When it wants to act again, whatever happens.
     var wakeAt: UInt64 {
-        var next = connectsAt.values.min() ?? .max
-        if let outage = outages.first { next = min(next, isDown ? outage.end : outage.start) }
+        var next = min(connectsAt.values.min() ?? .max, outages.nextAt)
         for session in sessions {
             if let until = session.hangsUntil {
                 next = min(next, until)
@@ -173,15 +163,8 @@ extension SimulatedServer {
 
     /// When its time has come. A server that dies takes all of its connections with it.
     private func dieOrReturn(in world: World) -> Bool {
-        guard let outage = outages.first else { return false }
-        if isDown {
-            guard world.clock >= outage.end else { return false }
-            outages.removeFirst()
-            isDown = false
-            return true
-        }
-        guard world.clock >= outage.start else { return false }
-        isDown = true
+        guard let change = outages.next(at: world.clock) else { return false }
+        guard change == .dies else { return true }
         for session in sessions where session.link.end == nil {
             noteFault(on: session.link)
             session.link.end = world.chance.percent(50) ? .finished : .reset

@@ -6,6 +6,12 @@ import Testing
 
 /// One seeded run of one whole worker, or of several, against a simulated world.
 enum Simulation {
+    struct Outcome {
+        /// What went wrong.
+        let failures: [String]
+        let seen: Set<Happening>
+    }
+
     /// Runs seeds of a scenario and reports those that fail.
     ///
     /// `SIMULATION_SEEDS` multiplies how many there are; `SIMULATION_SEED` picks a single one
@@ -15,7 +21,7 @@ enum Simulation {
         location: SourceLocation = #_sourceLocation
     ) {
         if let text = getenv("SIMULATION_SEED"), let seed = UInt64(String(cString: text)) {
-            let failures = run(seed: seed, scenario) { print($0) }
+            let failures = run(seed: seed, scenario, trace: { print($0) }).failures
             #expect(failures.isEmpty, "seed \(seed)", sourceLocation: location)
             return
         }
@@ -24,7 +30,7 @@ enum Simulation {
         var failed = 0
         for index in 0..<count * factor where failed < 5 {
             let seed = base * 1_000_000 + UInt64(index)
-            let failures = run(seed: seed, scenario)
+            let failures = run(seed: seed, scenario).failures
             guard !failures.isEmpty else { continue }
             failed += 1
             let text = failures.joined(separator: "\n    ")
@@ -32,10 +38,9 @@ enum Simulation {
         }
     }
 
-    /// Returns what went wrong.
     static func run(
         seed: UInt64, _ scenario: Scenario, trace: ((String) -> Void)? = nil
-    ) -> [String] {
+    ) -> Outcome {
         CrashNote.set("SIMULATION_SEED=\(seed) crashed\n")
         defer { CrashNote.clear() }
         var chance = Chance(seed: seed)
@@ -48,7 +53,7 @@ enum Simulation {
         world.trace = trace
         var process = SimulatedProcess(pool, in: world, seed: seed)
         process.run()
-        return world.failures
+        return Outcome(failures: world.failures, seen: world.seen)
     }
 }
 

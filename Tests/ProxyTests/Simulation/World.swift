@@ -31,6 +31,7 @@ final class World {
     private(set) var isListening = true
     private(set) var hasExited = false
 
+    private(set) var seen: Set<Happening> = []
     private(set) var failures: [String] = []
     var trace: ((String) -> Void)?
 
@@ -61,6 +62,8 @@ final class World {
         case .memcache: SimulatedClient<MemcacheKeySpace>(index, of: self)
         }
     }
+
+    func note(_ happening: Happening) { seen.insert(happening) }
 
     func fail(_ text: String) {
         trace?("FAILURE \(text)")
