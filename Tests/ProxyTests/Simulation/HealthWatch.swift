@@ -11,10 +11,13 @@ struct HealthWatch {
     private var wereLive: [Bool] = []
     private var requestCounts: [Int] = []
     private var versionBefore = 0
+    /// Per worker, of the topology that was looked at last.
+    private var checkedVersions: [Int]
 
     init(serverCount: Int, in world: World) {
         self.world = world
         live = Array(repeating: true, count: serverCount)
+        checkedVersions = world.rings.map { _ in 0 }
     }
 
     mutating func willTurn(
@@ -70,11 +73,13 @@ struct HealthWatch {
     }
 
     /// A worker has the topology of the version it says, which is none from before its turn.
-    private func checkTopology(
+    private mutating func checkTopology(
         of worker: borrowing Worker<SimulatedRing>, _ state: Shared<ProcessState>
     ) {
         let version = state.value.healthVersion.load(ordering: .relaxed)
         let isOld = worker.healthVersion < versionBefore
+        guard isOld || checkedVersions[worker.index] != version else { return }
+        checkedVersions[worker.index] = worker.healthVersion
         let isAnother =
             worker.healthVersion == version
             && !world.placement.isCurrent(worker.pools[0].topology)
