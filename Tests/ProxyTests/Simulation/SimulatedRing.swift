@@ -68,6 +68,7 @@ struct SimulatedRing: Ring, ~Copyable {
                 if case .receive = $0.kind { true } else { false }
             },
             "a second receive")
+        check(!side.isEnding || link.isServed || !link.isClient, "a new client, after the end")
         link.isServed = true
         begin(Operation(.receive(group), token: token, of: side, link: link))
     }
@@ -147,6 +148,7 @@ struct SimulatedRing: Ring, ~Copyable {
         case .clientReceive where completion.hasMbuf:
             link?.deliveredCount += Int(completion.result)
         case .wake:
+            side.isEnding = true
             for link in world.links.values where link.isClient && link.owner === side {
                 link.deliveredAtDrain = link.deliveredCount
             }

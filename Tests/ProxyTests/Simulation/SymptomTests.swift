@@ -52,6 +52,23 @@ import Testing
         Simulation.run(30, of: scenario, from: 54)
     }
 
+    /// It was looked after again at the end of the turn in which it had gone.
+    @Test func endingWhileAClientIsBeingClosedDoesNotTrap() {
+        var scenario = Scenario()
+        scenario.isStopped = true
+        scenario.clientCount = 8...12
+        scenario.requestCount = 1...3
+        Simulation.run(120, of: scenario, from: 56)
+    }
+
+    /// It had nobody to serve it then.
+    @Test func aClientThatCannotBeHandedOverIsServedAllTheSame() {
+        var scenario = Scenario()
+        scenario.workerCount = 2...4
+        scenario.handFaults = 30
+        Simulation.run(20, of: scenario, from: 57)
+    }
+
     /// The gauge of requests that wait for their replies grew by one each time.
     @Test func refusedGreetingsAreNotCountedAsWaiting() {
         var scenario = Scenario()

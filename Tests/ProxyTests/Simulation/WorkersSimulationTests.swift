@@ -14,7 +14,7 @@ import Testing
     }
 
     @Test(arguments: batches) func everyRequestGetsItsReply(batch: UInt64) {
-        Simulation.run(40, of: Self.several, from: 80 + batch)
+        Simulation.run(20, of: Self.several, from: 80 + batch)
     }
 
     @Test(arguments: batches) func everythingGoesWrong(batch: UInt64) {
@@ -28,14 +28,14 @@ import Testing
         scenario.shotEnds = 20
         scenario.timeout = .milliseconds(batch == 0 ? 50 : 20)
         scenario.clientConnections = batch == 0 ? 0 : 4
-        Simulation.run(40, of: scenario, from: 82 + batch)
+        Simulation.run(20, of: scenario, from: 82 + batch)
     }
 
     @Test(arguments: batches) func memcacheRequestsGetTheirReplies(batch: UInt64) {
         var scenario = Self.several
         scenario.protocolKind = .memcache
         scenario.serverFaults = batch == 0 ? 0 : 8
-        Simulation.run(20, of: scenario, from: 84 + batch)
+        Simulation.run(12, of: scenario, from: 84 + batch)
     }
 
     /// What had reached a worker is answered before it ends.
@@ -50,7 +50,7 @@ import Testing
             scenario.connectFaults = 20
             scenario.handFaults = 20
         }
-        Simulation.run(60, of: scenario, from: 86 + batch)
+        Simulation.run(30, of: scenario, from: 86 + batch)
     }
 
     /// Servers that take their time keep clients waiting until the time is over.
@@ -61,19 +61,19 @@ import Testing
         scenario.delays = 80
         scenario.delayMax = 8_000_000
         scenario.serverFaults = batch == 0 ? 0 : 5
-        Simulation.run(40, of: scenario, from: 88 + batch)
+        Simulation.run(20, of: scenario, from: 88 + batch)
     }
 
     /// Servers die and come back; meanwhile others have their keys.
     @Test(arguments: batches) func serversThatDieAreReplaced(batch: UInt64) {
         var scenario = Self.ejecting
-        scenario.requestCount = 20...60
+        scenario.requestCount = 10...40
         if batch == 1 {
             scenario.serverConnections = 2
             scenario.pipelineMax = 1
             scenario.preconnect = true
         }
-        Simulation.run(40, of: scenario, from: 90 + batch)
+        Simulation.run(15, of: scenario, from: 90 + batch)
     }
 
     @Test(arguments: batches) func everythingGoesWrongWithServersThatDie(batch: UInt64) {
@@ -86,14 +86,14 @@ import Testing
         scenario.handFaults = 10
         scenario.timeout = .milliseconds(20)
         scenario.password = "secret"
-        Simulation.run(30, of: scenario, from: 92 + batch)
+        Simulation.run(15, of: scenario, from: 92 + batch)
     }
 
     @Test(arguments: batches) func aProxyWithServersThatDieIsToldToEnd(batch: UInt64) {
         var scenario = Self.ejecting
         scenario.isStopped = true
         scenario.timeout = batch == 0 ? nil : .milliseconds(20)
-        Simulation.run(30, of: scenario, from: 94 + batch)
+        Simulation.run(15, of: scenario, from: 94 + batch)
     }
 
     /// All workers lose their connections to a server at the same moment, each to see it when its
@@ -108,7 +108,7 @@ import Testing
         scenario.failureLimit = batch == 0 ? 1...1 : 2...2
         scenario.ejectionMax = batch == 0 ? 1 : 0
         scenario.lagMax = 200
-        Simulation.run(40, of: scenario, from: 96 + batch)
+        Simulation.run(15, of: scenario, from: 96 + batch)
     }
 
     private static var ejecting: Scenario {
@@ -133,7 +133,7 @@ import Testing
         scenario.delayMax = 5_000_000
         scenario.outageMax = 1_000_000
         var seen: Set<Happening> = []
-        for seed in 98_000_000..<98_000_100 as Range<UInt64> {
+        for seed in 98_000_000..<98_000_060 as Range<UInt64> {
             seen.formUnion(Simulation.run(seed: seed, scenario).seen)
         }
         #expect(Set(Happening.allCases).subtracting(seen) == [])
