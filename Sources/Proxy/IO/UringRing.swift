@@ -20,6 +20,11 @@ struct UringRing: ~Copyable {
 
     private var acceptor = Acceptor()
 
+    /// Whether other workers may want the same processors.
+    private let isShared: Bool
+    /// With fewer completions than this in a turn, a worker that shares lets others go first.
+    private static let smallTurn = 16
+
     struct SetupError: Error {
         let errno: Int32
     }
@@ -27,7 +32,10 @@ struct UringRing: ~Copyable {
     /// - Parameters:
     ///   - entries: How many operations can be queued between two submissions.
     ///   - bufferCounts: Provided mbufs per group, powers of two.
-    static func make(entries: UInt32, bufferCounts: MbufCounts) throws(SetupError) -> UringRing {
+    ///   - isShared: Whether there are other workers.
+    static func make(
+        entries: UInt32, bufferCounts: MbufCounts, isShared: Bool = false
+    ) throws(SetupError) -> UringRing {
         let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         let status = unsafe Self.setUp(ring, entries: entries)
@@ -36,16 +44,20 @@ struct UringRing: ~Copyable {
             throw SetupError(errno: -status)
         }
         unsafe io_uring_register_ring_fd(ring)
-        let made = unsafe UringRing(ring, entries: entries, bufferCounts: bufferCounts)
+        let made = unsafe UringRing(
+            ring, entries: entries, bufferCounts: bufferCounts, isShared: isShared)
         for group in MbufGroup.allCases where made.groups[group.rawValue].status != 0 {
             throw SetupError(errno: -made.groups[group.rawValue].status)
         }
         return made
     }
 
-    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts)
-    {
+    private init(
+        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts,
+        isShared: Bool
+    ) {
         unsafe self.ring = ring
+        self.isShared = isShared
         scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in
             unsafe BufferRing(ring, group: UInt16(group), counts: bufferCounts)
@@ -213,6 +225,7 @@ extension UringRing {
         unsafe io_uring_cq_advance(ring, readCount)
         groups[0].publish()
         groups[1].publish()
+        if isShared, readCount < Self.smallTurn { yield() }
         let status: Int32
         if deadline == .max {
             status = unsafe io_uring_submit_and_wait(ring, 1)
@@ -230,6 +243,14 @@ extension UringRing {
         scratch.reset()
         readCount = 0
         readyCount = unsafe io_uring_cq_ready(ring)
+    }
+
+    /// Lets other threads of this processor go first, if they want it: what servers and clients send
+    /// meanwhile makes one turn, not many small ones. Several workers get more of the processors
+    /// than one, and would else spend it on that, and get less done.
+    private mutating func yield() {
+        submit()
+        sched_yield()
     }
 
     mutating func nextCompletion() -> Completion? {
