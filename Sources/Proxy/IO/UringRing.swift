@@ -245,9 +245,9 @@ extension UringRing {
         readyCount = unsafe io_uring_cq_ready(ring)
     }
 
-    /// Lets other threads of this processor go first, if they want it: what servers and clients send
-    /// meanwhile makes one turn, not many small ones. Several workers get more of the processors
-    /// than one, and would else spend it on that, and get less done.
+    /// Lets other threads of this processor go first, if they want it: what servers and clients
+    /// send meanwhile makes one turn, not many small ones. Several workers get more of the
+    /// processors than one, and would else spend it on that, and get less done.
     private mutating func yield() {
         submit()
         sched_yield()
