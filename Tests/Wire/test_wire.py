@@ -20,7 +20,6 @@ DIFFERS = {
     "redis/cmd/quit": "says +OK before it closes, as redis/quit_lower wants",
     "redis/arity/quit/with_arg": "the same",
     "memcache/closed/unsupported_ms_a_1": "waits for the data block, as memcached does",
-    "memcache/forwarded/get_multi_same_server": "keys of one server are forwarded as they came",
     "memcache/reply/multiget_servererr": "passes the server's own error, not another",
 }
 

@@ -16,7 +16,8 @@ extension Worker where IO: ~Copyable {
         }
         if !found.areValid {
             reply(MemcacheProblem.badLine.text, to: client)
-        } else if found.areEqual {
+        } else if found.areEqual, request.name.start == 0 {
+            // As it came: one that begins with blanks is written anew, as twemproxy does it.
             forward(arrival, &chain, to: found.first, from: client)
         } else {
             split(request, arrival, keyCount: found.count, servers: servers.take(), from: client)
