@@ -2,13 +2,8 @@
 
 /// One thing that a client of a memcache pool sends, and what it must get for it.
 enum MemcacheQuestion: Question {
-    /// get, gets, gat or gats.
-    case get(String, [[UInt8]])
-    /// set or add.
-    case store(String, [UInt8], value: [UInt8], isNoreply: Bool)
-    case incr([UInt8], delta: Int, isNoreply: Bool)
-    case delete([UInt8], isNoreply: Bool)
-    case touch([UInt8], isNoreply: Bool)
+    case get(Reading)
+    case classic(ClassicCommand)
     /// Meta commands. With `mn` at the end they are one question, which `MN` answers.
     case meta([MetaCommand], isEnded: Bool)
     /// To every server, all of which have some of the keys. It may remove them all.
@@ -20,46 +15,41 @@ enum MemcacheQuestion: Question {
     /// Bytes that ask for nothing.
     case silent([UInt8])
 
+    /// get, gets, gat or gats.
+    struct Reading {
+        let keys: [[UInt8]]
+        let wantsVersions: Bool
+        let lifetime: Int?
+        let madeAt: Int
+
+        var action: MemcacheAction { .read(lifetime: lifetime) }
+    }
+
     var bytes: [UInt8] {
         switch self {
-        case .get(let name, let keys): Self.line([name.utf8Bytes] + keys)
-        case .store(let name, let key, let value, let isNoreply):
-            Self.line(
-                [
-                    name.utf8Bytes, key, Self.flags(of: value, at: key).utf8Bytes,
-                    "0".utf8Bytes, "\(value.count)".utf8Bytes,
-                ], isNoreply) + value + Self.line([])
-        case .incr(let key, let delta, let isNoreply):
-            Self.line(["incr".utf8Bytes, key, "\(delta)".utf8Bytes], isNoreply)
-        case .delete(let key, let isNoreply): Self.line(["delete".utf8Bytes, key], isNoreply)
-        case .touch(let key, let isNoreply):
-            Self.line(["touch".utf8Bytes, key, "0".utf8Bytes], isNoreply)
+        case .get(let reading):
+            let name =
+                (reading.lifetime == nil ? "get" : "gat") + (reading.wantsVersions ? "s" : "")
+            let start = [name.utf8Bytes] + (reading.lifetime.map { ["\($0)".utf8Bytes] } ?? [])
+            return Self.line(start + reading.keys)
+        case .classic(let command): return command.bytes
         case .meta(let commands, let isEnded):
-            commands.flatMap(\.bytes) + (isEnded ? Self.line(["mn".utf8Bytes]) : [])
-        case .everywhere(let words, _, _, let isNoreply): Self.line([words.utf8Bytes], isNoreply)
-        case .statistics: Self.line(["stats servers".utf8Bytes])
-        case .exact(let bytes, _, _), .silent(let bytes): bytes
+            return commands.flatMap(\.bytes) + (isEnded ? Self.line(["mn".utf8Bytes]) : [])
+        case .everywhere(let words, _, _, let isNoreply):
+            return "\(words)\(isNoreply ? " noreply" : "")\r\n".utf8Bytes
+        case .statistics: return Self.line(["stats servers".utf8Bytes])
+        case .exact(let bytes, _, _), .silent(let bytes): return bytes
         }
     }
 
-    private static func line(_ words: [[UInt8]], _ isNoreply: Bool = false) -> [UInt8] {
-        let all = isNoreply ? words + ["noreply".utf8Bytes] : words
-        return Array(all.joined(separator: " ".utf8Bytes)) + "\r\n".utf8Bytes
+    private static func line(_ words: [[UInt8]]) -> [UInt8] {
+        Array(words.joined(separator: " ".utf8Bytes)) + "\r\n".utf8Bytes
     }
-
-    /// Those that go with a value. Numbers have none of their own, as they are counted up.
-    static func flags(of value: [UInt8], at key: [UInt8]) -> String {
-        isCounter(key) ? "7" : "\(value.count % 1000)"
-    }
-
-    static func isCounter(_ key: [UInt8]) -> Bool { key.last == UInt8(ascii: "n") }
 
     var hasReply: Bool {
         switch self {
-        case .store(_, _, _, let isNoreply), .incr(_, _, let isNoreply),
-            .delete(_, let isNoreply), .touch(_, let isNoreply),
-            .everywhere(_, _, _, let isNoreply):
-            !isNoreply
+        case .classic(let command): !command.isNoreply
+        case .everywhere(_, _, _, let isNoreply): !isNoreply
         case .silent: false
         default: true
         }
@@ -76,57 +66,13 @@ enum MemcacheQuestion: Question {
 
     var keys: [[UInt8]] {
         switch self {
-        case .get(_, let keys), .everywhere(_, let keys, _, _), .statistics(let keys, _),
-            .exact(_, _, let keys):
+        case .get(let reading): reading.keys
+        case .everywhere(_, let keys, _, _), .statistics(let keys, _), .exact(_, _, let keys):
             keys
-        case .store(_, let key, _, _), .incr(let key, _, _), .delete(let key, _),
-            .touch(let key, _):
-            [key]
+        case .classic(let command): [command.key]
         case .meta(let commands, _): commands.map(\.key)
         case .silent: []
         }
-    }
-}
-
-/// `mg`, `ms` or `md`.
-struct MetaCommand {
-    enum Kind {
-        case get, delete
-        case set([UInt8])
-        case add([UInt8])
-    }
-
-    let kind: Kind
-    let key: [UInt8]
-    /// By which its reply is known.
-    let opaque: Int
-    let isQuiet: Bool
-    let wantsKey: Bool
-
-    /// The flags that the reply gives back, in their order.
-    func shownFlags(_ value: [UInt8]?) -> [String] {
-        var shown = ["O\(opaque)"]
-        if let value { shown.insert("f" + MemcacheQuestion.flags(of: value, at: key), at: 0) }
-        if wantsKey { shown.append("k" + String(decoding: key, as: UTF8.self)) }
-        return shown
-    }
-
-    var bytes: [UInt8] {
-        var options = " O\(opaque)"
-        if isQuiet { options = opaque % 2 == 0 ? options + " q" : " q" + options }
-        if wantsKey { options += " k" }
-        switch kind {
-        case .get: return "mg ".utf8Bytes + key + " v f\(options)\r\n".utf8Bytes
-        case .delete: return "md ".utf8Bytes + key + "\(options)\r\n".utf8Bytes
-        case .set(let value): return write(value, options)
-        case .add(let value): return write(value, " ME\(options)")
-        }
-    }
-
-    private func write(_ value: [UInt8], _ options: String) -> [UInt8] {
-        let flags = MemcacheQuestion.flags(of: value, at: key)
-        return "ms ".utf8Bytes + key + " \(value.count)\(options) F\(flags)\r\n".utf8Bytes + value
-            + "\r\n".utf8Bytes
     }
 }
 

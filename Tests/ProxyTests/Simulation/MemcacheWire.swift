@@ -3,7 +3,7 @@ enum MemcacheReply {
     /// STORED, END without values, SERVER_ERROR …, VERSION …, OK, a number.
     case line(String)
     case values([Value])
-    /// VA, HD, EN, NS, NF, with the flags that it gives back; `mn` is a reply without any.
+    /// VA, HD, EN, NS, NF, EX, ME, with the flags that it gives back; `mn` is a reply without any.
     case meta(code: String, flags: [String], data: [UInt8]?)
     /// The lines of STAT, without that word.
     case statistics([String])
@@ -15,6 +15,8 @@ enum MemcacheReply {
         let version: String?
         let data: [UInt8]
     }
+
+    static let notNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value"
 
     var isBarrier: Bool {
         if case .meta("MN", _, _) = self { true } else { false }
@@ -48,12 +50,20 @@ extension WireReader {
         let words = line.split(separator: " ")
         guard let name = words.first else { throw .malformed }
         var request = words.map { Array($0.utf8) }
-        let sizeIndex = ["set", "add"].contains(name) ? 4 : name == "ms" ? 2 : 0
-        if sizeIndex > 0 {
-            guard words.count > sizeIndex else { throw .malformed }
-            request.append(try body(try number(words[sizeIndex])))
+        if let place = Self.sizePlace(of: name) {
+            guard words.count > place else { throw .malformed }
+            request.append(try body(try number(words[place])))
         }
         return request
+    }
+
+    /// Which word of a request is the size of the data block, if there is one.
+    static func sizePlace(of name: some StringProtocol) -> Int? {
+        switch name {
+        case "set", "add", "replace", "append", "prepend", "cas": 4
+        case "ms": 2
+        default: nil
+        }
     }
 
     mutating func memcacheReply() throws(Failure) -> MemcacheReply {
@@ -65,7 +75,7 @@ extension WireReader {
             guard words.count > 1 else { throw .malformed }
             let data = try body(try number(words[1]))
             return .meta(code: "VA", flags: words.dropFirst(2).map { String($0) }, data: data)
-        case "HD", "EN", "NS", "NF", "EX", "MN":
+        case "HD", "EN", "NS", "NF", "EX", "ME", "MN":
             return .meta(
                 code: String(words[0]), flags: words.dropFirst().map { String($0) }, data: nil)
         case "STAT":

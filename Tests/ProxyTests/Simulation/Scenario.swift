@@ -62,6 +62,8 @@ struct Scenario {
     var mayCloseClients = false
     /// The proxy may answer that it has too much to do.
     var mayRefuse = false
+    /// What the servers do wrong though nothing fails, where somebody should notice.
+    var lie: MemcacheLie?
 }
 
 extension WorkerLimits {

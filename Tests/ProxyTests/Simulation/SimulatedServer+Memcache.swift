@@ -1,4 +1,19 @@
-// What a simulated server does as a memcached.
+// What a simulated server does as a memcached 1.6.18.
+
+/// What a server does wrong for once, so that tests can tell whether anybody notices.
+enum MemcacheLie: CaseIterable {
+    /// A write leaves the version as it was, and so two `cas` can win.
+    case oldVersion
+    /// An item outlives its end; or has none that it was given.
+    case longLife, shortLife
+    case swappedEnds
+    case lostWrite
+    case countedTwice
+    /// Another key's value is stored as well.
+    case anotherOpaque, anotherKey
+    /// A quiet command is answered like any other; or not at all.
+    case loud, mute
+}
 
 extension SimulatedServer {
     /// Whether memcached says anything to it, come what may. Of quiet ones it may.
@@ -6,13 +21,13 @@ extension SimulatedServer {
         request[0] != Self.word("mn") && !isNoreply(request)
     }
 
-    private static func word(_ text: String) -> [UInt8] { Array(text.utf8) }
+    static func word(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-    private static func line(_ text: String) -> [UInt8] { Array("\(text)\r\n".utf8) }
+    static func line(_ text: String) -> [UInt8] { Array("\(text)\r\n".utf8) }
 
     private func isNoreply(_ request: [[UInt8]]) -> Bool {
-        let hasData = request[0] == Self.word("set") || request[0] == Self.word("add")
-        let words = hasData ? request.dropLast() : request[...]
+        let name = String(decoding: request[0], as: UTF8.self)
+        let words = WireReader.sizePlace(of: name) != nil ? request.dropLast() : request[...]
         return words.last == Self.word("noreply")
     }
 
@@ -38,102 +53,133 @@ extension SimulatedServer {
         case "mn": return Self.line("MN")
         case "flush_all", "verbosity":
             // One that is delayed does nothing for as long as a simulation takes.
-            if name == "flush_all", request.count == 1 || request[1] == Self.word("noreply") {
-                values.removeAll()
+            if name == "flush_all", request.count == 1 || request[1] != Self.word("3600") {
+                items.removeAll()
             }
             return isNoreply(request) ? [] : Self.line("OK")
         case "stats":
             return Self.line("STAT threads 4") + Self.line("STAT version 1.6.18")
                 + Self.line("STAT curr_items \(index + 1)") + Self.line("END")
-        case "get", "gets", "gat", "gats":
-            let keys = request.dropFirst(name.hasPrefix("gat") ? 2 : 1)
-            for key in keys { checkPlace(of: key, world) }
-            return keys.reduce(into: []) { reply, key in
-                reply += block(of: key, hasVersion: name.hasSuffix("s"))
-            } + Self.line("END")
-        case "mg", "ms", "md":
-            checkPlace(of: request[1], world)
-            return executeMeta(name, request)
+        case "get", "gets", "gat", "gats": return executeGet(name, request, world)
+        case "mg", "ms", "ma", "md", "me": return executeMeta(name, request, world)
         default:
-            checkPlace(of: request[1], world)
-            guard let reply = executeClassic(name, request) else {
+            guard let action = classicAction(name, request) else {
                 world.fail("server \(index) got \(request.map { text(of: $0.prefix(40)) })")
                 return Self.line("ERROR")
             }
-            return isNoreply(request) ? [] : Self.line(reply)
+            checkPlace(of: request[1], world)
+            let (outcome, item) = perform(action, at: request[1], world)
+            return isNoreply(request) ? [] : Self.line(classicReply(action, outcome, item))
         }
     }
 
-    private func checkPlace(of key: [UInt8], _ world: World) {
+    func checkPlace(of key: [UInt8], _ world: World) {
         guard world.server(of: key) != index else { return }
         world.fail("a key of another server on \(index): \(text(of: key))")
     }
 
-    private func block(of key: [UInt8], hasVersion: Bool) -> [UInt8] {
-        guard let value = values[key] else { return [] }
-        let version = hasVersion ? " \(versions[key]!)" : ""
-        return Self.word("VALUE ") + key + Self.word(" ") + flags[key]!
-            + Self.line(" \(value.count)\(version)") + value + Self.line("")
+    func perform(
+        _ action: MemcacheAction, at key: [UInt8], _ world: World
+    ) -> (MemcacheOutcome, MemcacheItem?) {
+        let second = MemcacheClock.second(at: world.clock)
+        var item = items[key]
+        if let end = item?.end, end.lowerBound <= second, !lies(.longLife, world) { item = nil }
+        let before = item
+        let outcome = action.apply(to: &item, during: second...second)
+        if item != nil, item?.version == nil {
+            writeCount += 1
+            // As many digits as there may be; or few.
+            item?.version = (index % 2 == 0 ? .max - 1_000_000_000 : 0) + UInt64(writeCount)
+            distort(&item, from: before, action, world)
+        }
+        items[key] = lies(.shortLife, world) ? nil : item
+        return (outcome, item)
     }
 
-    private func write(_ value: [UInt8], _ flags: [UInt8], to key: [UInt8]) {
-        writeCount += 1
-        values[key] = value
-        self.flags[key] = flags
-        versions[key] = writeCount
+    // MARK: Classic commands
+
+    private func executeGet(_ name: String, _ request: [[UInt8]], _ world: World) -> [UInt8] {
+        let isTouching = name.hasPrefix("gat")
+        let lifetime = isTouching ? Self.integer(request[1]) : nil
+        var reply: [UInt8] = []
+        for key in request.dropFirst(isTouching ? 2 : 1) {
+            checkPlace(of: key, world)
+            guard let item = perform(.read(lifetime: lifetime), at: key, world).1 else { continue }
+            let version = name.hasSuffix("s") ? " \(item.version!)" : ""
+            reply += Self.word("VALUE ") + key
+            reply += Self.line(" \(item.flags) \(item.data.count)\(version)") + item.data
+            reply += Self.line("")
+        }
+        return reply + Self.line("END")
     }
 
-    /// A command of one key, and its reply but for the line end; nil if there is no such command.
-    private func executeClassic(_ name: String, _ request: [[UInt8]]) -> String? {
-        let key = request[1]
+    private func classicAction(_ name: String, _ request: [[UInt8]]) -> MemcacheAction? {
         switch name {
-        case "set", "add":
-            if name == "add", values[key] != nil { return "NOT_STORED" }
-            write(request.last!, request[2], to: key)
-            return "STORED"
-        case "delete":
-            return values.removeValue(forKey: key) == nil ? "NOT_FOUND" : "DELETED"
-        case "touch":
-            return values[key] == nil ? "NOT_FOUND" : "TOUCHED"
-        case "incr":
-            guard let value = values[key] else { return "NOT_FOUND" }
-            guard let number = UInt64(String(decoding: value, as: UTF8.self)),
-                let delta = UInt64(String(decoding: request[2], as: UTF8.self))
-            else { return "CLIENT_ERROR cannot increment or decrement non-numeric value" }
-            write(Self.word("\(number &+ delta)"), flags[key]!, to: key)
-            return "\(number &+ delta)"
+        case "set", "add", "replace", "append", "prepend", "cas":
+            return .store(
+                MemcacheAction.Store(
+                    mode: MemcacheAction.Mode(rawValue: name) ?? .set, data: request.last!,
+                    flags: String(decoding: request[2], as: UTF8.self),
+                    lifetime: Self.integer(request[3]),
+                    version: name == "cas" ? Self.unsigned(request[5]) : nil))
+        case "delete": return .remove(version: nil)
+        case "touch": return .read(lifetime: Self.integer(request[2]))
+        case "incr", "decr":
+            return .count(
+                MemcacheAction.Count(isDown: name == "decr", delta: Self.unsigned(request[2])))
         default: return nil
         }
     }
 
-    private func executeMeta(_ name: String, _ request: [[UInt8]]) -> [UInt8] {
-        let key = request[1]
-        let options = request.dropFirst(2).map { String(decoding: $0.prefix(40), as: UTF8.self) }
-        let given = name == "ms" ? options.dropFirst().dropLast() : options[...]
-        let isQuiet = given.contains("q")
-        // Given back in the order in which they came.
-        let shown = given.reduce(into: "") { shown, option in
-            switch option.first {
-            case "k": shown += " k" + String(decoding: key, as: UTF8.self)
-            case "O": shown += " " + option
-            case "f" where name == "mg":
-                shown += " f" + String(decoding: flags[key] ?? [], as: UTF8.self)
-            default: break
-            }
+    static func integer(_ word: [UInt8]) -> Int {
+        Int(String(decoding: word, as: UTF8.self))!
+    }
+
+    private static func unsigned(_ word: [UInt8]) -> UInt64 {
+        UInt64(String(decoding: word, as: UTF8.self))!
+    }
+
+    private func classicReply(
+        _ action: MemcacheAction, _ outcome: MemcacheOutcome, _ item: MemcacheItem?
+    ) -> String {
+        switch (action, outcome) {
+        case (_, .missing): "NOT_FOUND"
+        case (_, .notStored): "NOT_STORED"
+        case (_, .exists): "EXISTS"
+        case (_, .notNumeric): MemcacheReply.notNumeric
+        case (.read, _): "TOUCHED"
+        case (.store, _): "STORED"
+        case (.count, _): "\(item!.number!)"
+        case (.remove, _): "DELETED"
         }
-        switch name {
-        case "mg":
-            guard let value = values[key] else { return isQuiet ? [] : Self.line("EN") }
-            guard given.contains("v") else { return Self.line("HD\(shown)") }
-            return Self.line("VA \(value.count)\(shown)") + value + Self.line("")
-        case "ms":
-            if given.contains("ME"), values[key] != nil { return Self.line("NS\(shown)") }
-            let flags = given.first { $0.hasPrefix("F") }.map { Self.word(String($0.dropFirst())) }
-            write(request.last!, flags ?? Self.word("0"), to: key)
-            return isQuiet ? [] : Self.line("HD\(shown)")
-        default:
-            let isFound = values.removeValue(forKey: key) != nil
-            return isQuiet ? [] : Self.line((isFound ? "HD" : "NF") + shown)
+    }
+}
+
+// MARK: - Lies
+
+extension SimulatedServer {
+    func lies(_ lie: MemcacheLie, _ world: World) -> Bool {
+        scenario.lie == lie && world.chance.percent(50)
+    }
+
+    /// What has been written is not what should have been.
+    private func distort(
+        _ item: inout MemcacheItem?, from before: MemcacheItem?, _ action: MemcacheAction,
+        _ world: World
+    ) {
+        guard let before, let after = item else { return }
+        switch action {
+        case _ where lies(.oldVersion, world): item!.version = before.version
+        case _ where lies(.lostWrite, world): item = before
+        case .store(let store) where after.data.count > before.data.count:
+            if store.mode == .append, lies(.swappedEnds, world) {
+                item!.data = store.data + before.data
+            }
+        case .count(let count) where lies(.countedTwice, world):
+            item!.version = before.version
+            _ = MemcacheAction.count(count).apply(to: &item, during: 0...0)
+            item!.version = after.version
+        default: break
         }
     }
 }

@@ -34,9 +34,8 @@ final class SimulatedServer {
     let index: Int
     let scenario: Scenario
     var values: [[UInt8]: [UInt8]] = [:]
-    /// Of memcached's values, by key.
-    var flags: [[UInt8]: [UInt8]] = [:]
-    var versions: [[UInt8]: Int] = [:]
+    /// What it keeps as a memcached.
+    var items: [[UInt8]: MemcacheItem] = [:]
     var writeCount = 0
     private var sessions: [Session] = []
     private var connectsAt: [Int32: UInt64] = [:]
