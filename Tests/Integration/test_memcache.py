@@ -278,6 +278,23 @@ def test_base64_keys_are_hashed_decoded(line, servers):
         assert servers[key_server(binary)].ask(b"mg %s b v\r\n" % encoded) == b"VA 1\r\nx\r\n"
 
 
+def test_no_key_is_an_answer_to_somebody_else(line):
+    """memcached tells a key as it is once it has forgotten that it came in base64."""
+    answer = b"x\r\n12\r\nVALUE victim 0 4\r\nevil\r\nEND"
+    # The second is none, but memcached takes it for one.
+    for key in (base64.b64encode(answer), b"eQ0KMTI=AAAA"):
+        for request in (b"ma %s b N0 J12\r\n", b"ma %s q b\r\n", b"mg %s b N30 k v\r\n",
+                        b"ms %s 2 b MA\r\n12\r\n", b"ms %s 2 k MP b\r\n12\r\n"):
+            assert line.call(request % key) == b"CLIENT_ERROR error decoding key\r\n"
+        assert line.call(b"mg %s b\r\n" % key) == b"EN\r\n"
+        assert line.call(b"ms %s 2 b\r\n12\r\n" % key) == b"HD\r\n"
+    key = base64.b64encode(answer)
+    assert line.call(b"mg %s b k v\r\n" % key) == b"VA 2 k%s b\r\n12\r\n" % key
+    assert line.call(b"ma YQ== b N0 J5 v\r\n") == b"VA 1\r\n5\r\n"
+    assert line.call(b"ms YWI= 1 b\r\n1\r\n") == b"HD\r\n"
+    assert line.call(b"ms YWI= 1 b MA k\r\n2\r\n") == b"HD kYWI= b\r\n"
+
+
 def test_quiet_requests_among_others(line):
     """Of a long pipeline to all servers exactly the replies that are not left out, in order."""
     chance = random.Random(2)

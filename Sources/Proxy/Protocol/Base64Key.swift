@@ -3,14 +3,23 @@ struct Base64Key {
     /// The first `count` are valid: those of the key, or of its text if that is not base64.
     private(set) var bytes = InlineArray<250, UInt8>(repeating: 0)
     private(set) var count = 0
+    private(set) var isDecoded = false
 
     /// - Precondition: The text is at most 250 bytes long.
     init(_ text: Span<UInt8>) {
         precondition(text.count <= 250)
-        if !decode(text) {
+        isDecoded = decode(text)
+        if !isDecoded {
             for index in text.indices { bytes[index] = text[index] }
             count = text.count
         }
+    }
+
+    /// Whether there is none in the key, whatever a less strict decoder makes of the text.
+    var hasNoLineEnd: Bool {
+        guard isDecoded else { return false }
+        for index in 0..<count where bytes[index] == UInt8(ascii: "\n") { return false }
+        return true
     }
 
     private mutating func decode(_ text: Span<UInt8>) -> Bool {

@@ -20,6 +20,9 @@ struct MemcacheRequest: BitwiseCopyable {
     var isQuiet = false
     /// A meta command with `b`: the key is in base64, and stored decoded.
     var isBase64 = false
+    /// A meta command that may make memcached forget that it was told a key in base64: from then on
+    /// it answers `k` with the key as it is, line ends and all.
+    var mayExposeKey = false
     /// Whether more keys may follow the first.
     var hasMoreKeys = false
     /// Bytes of the line, its line end included.
@@ -176,12 +179,23 @@ extension MemcacheRequest {
             switch line[flag.start] {
             case UInt8(ascii: "q"): isQuiet = verb != .metaDebug
             case UInt8(ascii: "b"): isBase64 = true
+            case UInt8(ascii: "N") where verb == .metaGet: mayExposeKey = true
+            case UInt8(ascii: "M") where verb == .metaSet:
+                if isEndMode(flag, in: line) { mayExposeKey = true }
             default: break
             }
         }
+        if verb == .metaArithmetic { mayExposeKey = true }
         if verb == .metaSet, flagCount > Self.setFlagsMax {
             problem = .tooManyFlags
             dataCount = -1
         }
+    }
+
+    /// Whether a flag says that a value is to be added at an end: `MA` or `MP`.
+    private func isEndMode(_ flag: Extent, in line: Span<UInt8>) -> Bool {
+        guard flag.count > 1 else { return false }
+        let letter = line[flag.start &+ 1] | 0x20
+        return letter == UInt8(ascii: "a") || letter == UInt8(ascii: "p")
     }
 }

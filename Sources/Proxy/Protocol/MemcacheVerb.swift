@@ -52,7 +52,7 @@ enum MemcacheVerb: UInt8 {
 /// Why the proxy answers a request itself, with an error in memcached's own words.
 enum MemcacheProblem: UInt8 {
     case none
-    case unknownCommand, badLine, badExpiry, badDataChunk, tooManyFlags
+    case unknownCommand, badLine, badExpiry, badDataChunk, tooManyFlags, badKey
     /// The stream cannot be followed any further.
     case tooLongLine, binaryProtocol
     /// A browser was made to speak to the proxy. As memcached does, it gets no answer.
@@ -72,6 +72,7 @@ enum MemcacheProblem: UInt8 {
         case .badExpiry: "CLIENT_ERROR invalid exptime argument\r\n"
         case .badDataChunk: "CLIENT_ERROR bad data chunk\r\n"
         case .tooManyFlags: "CLIENT_ERROR options flags too long\r\n"
+        case .badKey: "CLIENT_ERROR error decoding key\r\n"
         case .tooLongLine: "CLIENT_ERROR line too long\r\n"
         case .binaryProtocol: "CLIENT_ERROR the binary protocol is not supported\r\n"
         case .hypertext: ""

@@ -80,7 +80,9 @@ extension Worker where IO: ~Copyable {
             }
         case .metaGet, .metaSet, .metaDelete, .metaArithmetic, .metaDebug:
             arrival.expectedKind = ReplyKind.meta
-            let server = server(ofMeta: request, arrival, client)
+            guard let server = server(ofMeta: request, arrival, client) else {
+                return reply(MemcacheProblem.badKey.text, to: client)
+            }
             forward(arrival, &chain, to: server, from: client, isQuiet: request.isQuiet)
         case .metaNoop:
             // All requests before it are in the client's queue, or have no reply.
@@ -110,17 +112,19 @@ extension Worker where IO: ~Copyable {
         clients[client].endInError()
     }
 
-    /// The server of a meta command's key, which memcached stores decoded.
+    /// The server of a meta command's key, which memcached stores decoded. Nil if it might later
+    /// tell a key that has a line end: what follows that would be the reply to another client.
     private mutating func server(
         ofMeta request: MemcacheRequest, _ arrival: Arrival, _ client: Handle<ClientConnection>
-    ) -> Int {
+    ) -> Int? {
         guard request.isBase64 else { return server(ofFirst: arrival, client) }
         let pool = Int(clients[client].pool)
         var cursor = arrival.start
         cursor.skip(request.key.start)
         return cursor.withBytes(request.key.count) { text in
-            // What cannot be decoded is refused by whichever server gets it.
+            // What cannot be decoded is up to whichever server gets it.
             let key = Base64Key(text)
+            guard !request.mayExposeKey || key.hasNoLineEnd else { return nil }
             let bytes = key.bytes.span.extracting(0..<key.count)
             return pools[pool].topology.server(for: bytes, random: &pools[pool].random)
         }
