@@ -67,6 +67,16 @@ struct MetaCommand {
         isBase64 ? base64(of: key) : String(decoding: key, as: UTF8.self)
     }
 
+    /// The proxy does not let memcached forget that a key with a line end is told in base64.
+    var isRefused: Bool {
+        guard isBase64, key.contains(UInt8(ascii: "\n")) else { return false }
+        switch action {
+        case .read, .remove: return false
+        case .store(let store): return store.mode == .append || store.mode == .prepend
+        case .count: return true
+        }
+    }
+
     private var name: String {
         switch action {
         case .read: isDebug ? "me" : "mg"
@@ -85,7 +95,7 @@ struct MetaCommand {
 
     /// What it means that there is no reply; nil if there must be one.
     var silence: MemcacheSighting? {
-        guard isQuiet, !isDebug else { return nil }
+        guard isQuiet, !isDebug, !isRefused else { return nil }
         if case .read = action { return MemcacheSighting(.missing) }
         return MemcacheSighting(.done)
     }

@@ -126,7 +126,9 @@ extension MemcacheKeySpace {
         }
         guard let reply = replies.first else { return nil }
         next = self
-        if reply.error != nil {
+        if command.isRefused {
+            guard case .line(MemcacheReply.undecodable) = reply else { return nil }
+        } else if reply.error != nil {
             guard takesErrors else { return nil }
             next.noteFailure(of: command)
         } else {
@@ -188,6 +190,7 @@ extension MemcacheKeySpace {
     }
 
     private mutating func noteFailure(of command: MetaCommand) {
+        guard !command.isRefused else { return }
         noteFailure(of: command.action, at: command.key, madeAt: command.madeAt)
     }
 

@@ -75,7 +75,7 @@ extension MemcacheKeySpace {
     }
 
     private mutating func metaCount(_ quiet: [String], in world: World) -> MetaCommand {
-        let key = countable(in: world)
+        let key = world.chance.percent(10) ? binaries[0] : countable(in: world)
         var count = count(in: world)
         var flags = ["v", "t", "c"].filter { _ in world.chance.percent(50) }
         if count.delta != 1 || world.chance.percent(50) { flags.append("D\(count.delta)") }
@@ -112,8 +112,8 @@ extension MemcacheKeySpace {
         let isBase64 = isBinary || key.count < 100 && world.chance.percent(20)
         if isBase64 { all.append("b") }
         for index in all.indices { all.swapAt(index, world.chance.below(index + 1)) }
-        // Flags count in their order: what the lifetime is, is told as it is by then. `me` takes `b`
-        // for what it is only at the start.
+        // Flags count in their order: a lifetime is told as it is by then. `me` looks for `b` only
+        // at the start.
         for letter in isDebug ? ["b"] : ["N", "T"] {
             guard let found = all.firstIndex(where: { $0.hasPrefix(letter) }) else { continue }
             all.insert(all.remove(at: found), at: 0)

@@ -31,7 +31,8 @@ struct MemcacheKeySpace: Dialogue {
                 ? name + [UInt8](repeating: UInt8(ascii: "+"), count: 250 - name.count) : name
         }
         counters = (0..<world.chance.within(1...2)).map { "c\(client)_\($0)n".utf8Bytes }
-        binaries = [world.chance.pick([[0xFF, 0], [1, 0x7F, 0xC3]]) + "c\(client)".utf8Bytes]
+        let starts: [[UInt8]] = [[0xFF, 0], [1, 0x7F, 0xC3], "\r\n1\r\nMN\r\n".utf8Bytes]
+        binaries = [world.chance.pick(starts) + "c\(client)".utf8Bytes]
         var found: [Int: [UInt8]] = [:]
         var index = 0
         while found.count < world.servers.count {

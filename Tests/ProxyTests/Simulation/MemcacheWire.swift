@@ -16,6 +16,7 @@ enum MemcacheReply {
         let data: [UInt8]
     }
 
+    static let undecodable = "CLIENT_ERROR error decoding key"
     static let notNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value"
 
     var isBarrier: Bool {

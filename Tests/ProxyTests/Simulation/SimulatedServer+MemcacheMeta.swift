@@ -60,7 +60,7 @@ extension SimulatedServer {
     func executeMeta(_ name: String, _ request: [[UInt8]], _ world: World) -> [UInt8] {
         guard let words = MetaWords(request) else {
             world.fail("server \(index) got \(text(of: request[1])) for base64")
-            return Self.line("CLIENT_ERROR error decoding key")
+            return Self.line(MemcacheReply.undecodable)
         }
         checkPlace(of: words.key, world)
         let (outcome, item) = perform(words.action(request.last!), at: words.key, world)
@@ -111,6 +111,7 @@ extension SimulatedServer {
         return shown + Self.line("")
     }
 
+    /// memcached tells a key as it is once it has forgotten that it was told in base64.
     private static func key(_ key: [UInt8], _ isBinary: Bool) -> [UInt8] {
         isBinary ? word(base64(of: key)) : key
     }
