@@ -4,14 +4,23 @@ import Testing
 
 /// That the clients of a memcache pool notice what is wrong. Else no run of theirs would mean much.
 @Suite struct MemcacheSymptomTests {
-    /// With servers that answer what memcached never would, though nothing has failed.
-    @Test(arguments: MemcacheLie.allCases) func liesAreNoticed(lie: MemcacheLie) {
+    private static func scenario(_ lie: MemcacheLie?) -> Scenario {
         var scenario = Scenario()
         scenario.protocolKind = .memcache
         scenario.requestCount = 20...40
         scenario.lie = lie
+        return scenario
+    }
+
+    /// With servers that answer what memcached never would, though nothing has failed.
+    @Test(arguments: MemcacheLie.allCases) func liesAreNoticed(lie: MemcacheLie) {
         let seeds = 76_000_000..<76_000_040 as Range<UInt64>
-        #expect(seeds.contains { !Simulation.run(seed: $0, scenario).isEmpty })
+        #expect(seeds.contains { !Simulation.run(seed: $0, Self.scenario(lie)).isEmpty })
+    }
+
+    /// The same runs, in which nothing else is wrong.
+    @Test func honestServersAreBelieved() {
+        Simulation.run(20, of: Self.scenario(nil), from: 76)
     }
 
     // MARK: One key
