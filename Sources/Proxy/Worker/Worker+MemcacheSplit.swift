@@ -77,8 +77,11 @@ extension Worker where IO: ~Copyable {
         var cursor = arrival.start
         cursor.withBytes(Int(request.lineCount)) { line in
             // "get ", or "gat 0 ".
-            let opening = line.extracting(request.name.start..<request.key.start)
-            addToFragments(of: gathering, opening)
+            var words = MemcacheWords(from: request.name.start, to: request.key.start)
+            while let word = words.next(in: line) {
+                addToFragments(of: gathering, line.extracting(word.range))
+                addToFragments(of: gathering, " ")
+            }
             distribute(request, line, places)
         }
         addToFragments(of: gathering, "\r\n")
