@@ -23,7 +23,9 @@ struct UringRing: ~Copyable {
     /// Whether other workers may want the same processors.
     private let isShared: Bool
     /// With fewer completions than this in a turn, a worker that shares lets others go first.
-    private static let smallTurn = 16
+    private static let smallTurn = 32
+    /// Sends in the queue.
+    private var sendCount: UInt32 = 0
 
     struct SetupError: Error {
         let errno: Int32
@@ -175,6 +177,7 @@ extension UringRing: Ring {
         _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
         token: Token
     ) {
+        sendCount &+= 1
         // WAITALL: the kernel goes on after a short send, so one completion is the whole chain.
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_WAITALL)
         if scratch.isFull { submit() }
@@ -237,20 +240,27 @@ extension UringRing {
             var first: UnsafeMutablePointer<io_uring_cqe>?
             status = unsafe io_uring_submit_and_wait_timeout(ring, &first, 1, &limit, nil)
         }
-        precondition(
-            status >= 0 || status == -ETIME || status == -EINTR || status == -EBUSY
-                || status == -EAGAIN, "io_uring_enter: \(status)")
+        check(status)
         scratch.reset()
+        sendCount = 0
         readCount = 0
         readyCount = unsafe io_uring_cq_ready(ring)
     }
 
-    /// Lets other threads of this processor go first, if they want it: what servers and clients
-    /// send meanwhile makes one turn, not many small ones. Several workers get more of the
-    /// processors than one, and would else spend it on that, and get less done.
+    private func check(_ status: Int32) {
+        precondition(
+            status >= 0 || status == -ETIME || status == -EINTR || status == -EBUSY
+                || status == -EAGAIN, "io_uring_enter: \(status)")
+    }
+
+    /// Lets other threads of this processor go first, if they want it and there is something to do
+    /// already: what servers and clients send meanwhile makes one turn, not many small ones.
+    /// Several workers get more of the processors than one, and would else spend it on that, and
+    /// get less done.
     private mutating func yield() {
-        submit()
-        sched_yield()
+        check(unsafe io_uring_submit_and_get_events(ring))
+        // A send is complete as soon as it is submitted, mostly.
+        if unsafe io_uring_cq_ready(ring) > sendCount { sched_yield() }
     }
 
     mutating func nextCompletion() -> Completion? {
