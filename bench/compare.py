@@ -25,9 +25,11 @@ import time
 
 import harness
 import idle_clients
+import multiget
 import plot
 import report
 import syscalls
+import worker_count
 import workloads
 
 MICRO = ".build/release/micro"
@@ -51,6 +53,9 @@ class Length:
     traced_per_client: int = 20
     """At least so many, or connecting is a visible part of the system calls."""
 
+    keys: int = 1_000_000
+    """Asked for in one run of multi-key gets."""
+
     def requests(self, workload):
         fewest = 2 * workload.connections * workload.pipeline
         return max(fewest, int(workload.requests * self.scale))
@@ -61,9 +66,10 @@ class Length:
 
 
 FULL = Length()
-QUICK = Length(repetitions=1, scale=0.05, idle_wait=0.5, traced=1_000, traced_per_client=2)
+QUICK = Length(repetitions=1, scale=0.05, idle_wait=0.5, traced=1_000, traced_per_client=2,
+               keys=50_000)
 TINY = Length(
-    repetitions=1, scale=0, idle_clients=100, idle_wait=0.1, traced=200, traced_per_client=2)
+    repetitions=1, scale=0, idle_clients=100, idle_wait=0.1, traced=200, traced_per_client=2, keys=0)
 
 
 def first_line(*command):
@@ -168,6 +174,14 @@ def measure(arguments, chosen, proxies, length):
             if name not in (workloads.DIRECT, workloads.NUTCRACKER_QUIET)}
     results["idle"] = idle_clients.measure_all(
         arguments.base, arguments.proxy_cpus, idle, length.idle_clients, length.idle_wait)
+    progress("multi-key gets")
+    results["multiget"] = multiget.measure_all(
+        arguments.base, arguments.proxy_cpus, idle, length.repetitions, length.keys)
+    results["workers"] = []
+    if workloads.CASHEW in proxies:
+        progress("two workers")
+        results["workers"] = worker_count.measure_all(
+            arguments.base, proxies[workloads.CASHEW], length)
     results["micro"] = run_micro(arguments.proxy_cpus, length)
     return results
 

@@ -44,6 +44,8 @@ class Target:
     pid: int | None = None
     ports: dict = field(default_factory=dict)
     """Protocol → port."""
+    stats: int | None = None
+    """The stats port."""
 
 
 def cpu_list(text):
@@ -97,12 +99,13 @@ def find_program(program):
 class Bench:
     """The processes of one run, in a context: leaving it ends all of them."""
 
-    def __init__(self, base, proxy_cpus, load_cpus, backend_cpus, protocols):
+    def __init__(self, base, proxy_cpus, load_cpus, backend_cpus, protocols, shards=SHARDS):
         self.base = base
         self.proxy_cpus = cpu_list(proxy_cpus)
         self.load_cpus = cpu_list(load_cpus)
         self.backend_cpus = cpu_list(backend_cpus)
         self.protocols = sorted(protocols)
+        self.shards = shards
         self.started = []
         self.targets = []
         self.servers = {}
@@ -160,7 +163,7 @@ class Bench:
     def _start_servers(self):
         for index, protocol in enumerate(self.protocols):
             self.servers[protocol] = [
-                self.base + 10 * index + shard for shard in SHARDS[protocol]]
+                self.base + 10 * index + shard for shard in self.shards[protocol]]
             for port in self.servers[protocol]:
                 command = SERVER_COMMANDS[protocol].format(port=port)
                 if protocol == "memcached" and os.getuid() == 0:
@@ -186,7 +189,7 @@ class Bench:
             conf=conf, stats=first + 9, log=self.folder / f"{name}.log",
             pid=self.folder / f"{name}.pid")
         process = self.start(name, filled, self.proxy_cpus, max(ports.values()))
-        return Target(name, command, process.pid, ports)
+        return Target(name, command, process.pid, ports, first + 9)
 
     def _pool(self, protocol, port):
         servers = "".join(f"    - {LOOPBACK}:{server}:1\n" for server in self.servers[protocol])

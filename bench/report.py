@@ -3,6 +3,8 @@
 import statistics
 from dataclasses import dataclass
 
+import multiget
+import worker_count
 from workloads import (
     CASHEW, DIRECT, IDLE_CLIENT_BYTES_LIMIT, MEMORY_LIMIT, NUTCRACKER, NUTCRACKER_QUIET, WORKLOADS)
 
@@ -213,6 +215,25 @@ def memory_section(results):
         "freshly started proxy (`bench/idle_clients.py`).\n")
 
 
+def multiget_section(results):
+    if not results["multiget"]:
+        return ""
+    rows = [multiget.cells(row | {"proxy": TITLES.get(row["proxy"], row["proxy"])})
+            for row in results["multiget"]]
+    return "## Multi-key get\n\n" + table(multiget.HEADER, rows, text_columns=2) + (
+        f"\nA memcached get of so many keys over {multiget.SERVERS} servers (`bench/multiget.py`).\n"
+        "nutcracker does not count its fragments.\n")
+
+
+def workers_section(results):
+    if not results["workers"]:
+        return ""
+    rows = [worker_count.cells(row) for row in results["workers"]]
+    return "## Two workers\n\n" + table(worker_count.HEADER, rows) + (
+        "\nNothing is pinned here: proxy, load generator and servers share all cores, so what two\n"
+        "workers use more for a request is missing elsewhere.\n")
+
+
 def syscalls_section(results):
     if not results["syscalls"]:
         return ""
@@ -249,7 +270,8 @@ def host_section(results):
 def document(results, summary):
     sections = [
         limits_section(results, summary), host_section(results), comparison_section(summary),
-        memory_section(results), syscalls_section(results), micro_section(results), READING]
+        memory_section(results), multiget_section(results), workers_section(results),
+        syscalls_section(results), micro_section(results), READING]
     return INTRODUCTION + "\n".join(section for section in sections if section)
 
 
