@@ -53,7 +53,7 @@ class Length:
     traced_per_client: int = 20
     """At least so many, or connecting is a visible part of the system calls."""
 
-    keys: int = 1_000_000
+    keys: int = 300_000
     """Asked for in one run of multi-key gets."""
 
     def requests(self, workload):

@@ -82,7 +82,7 @@ def main():
         proxies.pop(name, None)
     print("\t".join(HEADER))
     for row in measure_all(
-            arguments.base, arguments.proxy_cpus, proxies, arguments.repetitions, 1_000_000):
+            arguments.base, arguments.proxy_cpus, proxies, arguments.repetitions, 300_000):
         print("\t".join(cells(row)))
 
 
