@@ -20,10 +20,8 @@ struct UringRing: ~Copyable {
 
     private var acceptor = Acceptor()
 
-    /// Whether other workers may want the same processors.
-    private let isShared: Bool
-    /// With fewer completions than this in a turn, a worker that shares lets others go first.
-    private static let smallTurn = 32
+    /// After fewer completions than this in a turn, others may go first.
+    private static let smallTurn = 16
     /// Sends in the queue.
     private var sendCount: UInt32 = 0
 
@@ -34,10 +32,7 @@ struct UringRing: ~Copyable {
     /// - Parameters:
     ///   - entries: How many operations can be queued between two submissions.
     ///   - bufferCounts: Provided mbufs per group, powers of two.
-    ///   - isShared: Whether there are other workers.
-    static func make(
-        entries: UInt32, bufferCounts: MbufCounts, isShared: Bool = false
-    ) throws(SetupError) -> UringRing {
+    static func make(entries: UInt32, bufferCounts: MbufCounts) throws(SetupError) -> UringRing {
         let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         let status = unsafe Self.setUp(ring, entries: entries)
@@ -46,20 +41,16 @@ struct UringRing: ~Copyable {
             throw SetupError(errno: -status)
         }
         unsafe io_uring_register_ring_fd(ring)
-        let made = unsafe UringRing(
-            ring, entries: entries, bufferCounts: bufferCounts, isShared: isShared)
+        let made = unsafe UringRing(ring, entries: entries, bufferCounts: bufferCounts)
         for group in MbufGroup.allCases where made.groups[group.rawValue].status != 0 {
             throw SetupError(errno: -made.groups[group.rawValue].status)
         }
         return made
     }
 
-    private init(
-        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts,
-        isShared: Bool
-    ) {
+    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts)
+    {
         unsafe self.ring = ring
-        self.isShared = isShared
         scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in
             unsafe BufferRing(ring, group: UInt16(group), counts: bufferCounts)
@@ -228,7 +219,7 @@ extension UringRing {
         unsafe io_uring_cq_advance(ring, readCount)
         groups[0].publish()
         groups[1].publish()
-        if isShared, readCount < Self.smallTurn { yield() }
+        if readCount < Self.smallTurn { yield() }
         let status: Int32
         if deadline == .max {
             status = unsafe io_uring_submit_and_wait(ring, 1)
@@ -254,9 +245,8 @@ extension UringRing {
     }
 
     /// Lets other threads of this processor go first, if they want it and there is something to do
-    /// already: what servers and clients send meanwhile makes one turn, not many small ones.
-    /// Several workers get more of the processors than one, and would else spend it on that, and
-    /// get less done.
+    /// already: what servers and clients on this host send meanwhile makes one turn, not many
+    /// small ones. On a processor of its own a worker goes on at once.
     private mutating func yield() {
         check(unsafe io_uring_submit_and_get_events(ring))
         // A send is complete as soon as it is submitted, mostly.

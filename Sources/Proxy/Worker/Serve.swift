@@ -118,9 +118,7 @@ private struct WorkerStart: Sendable {
 
     private func runWorker(_ index: Int) {
         do throws(UringRing.SetupError) {
-            let ring = try UringRing.make(
-                entries: 1024, bufferCounts: limits.providedMbufs,
-                isShared: process.value.workers.count > 1)
+            let ring = try UringRing.make(entries: 1024, bufferCounts: limits.providedMbufs)
             process.value.workers[index].didStart(ring: ring.descriptor)
             started.send(0)
             var worker = Worker(
