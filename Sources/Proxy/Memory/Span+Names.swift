@@ -23,11 +23,11 @@ extension Span<UInt8> {
         precondition(count <= NameWords.countMax)
         var words = NameWords()
         if count >= 8 {
-            words.first = word(at: 0)
-            words.last = word(at: count &- 8)
-            if count > 16 { words.middle = word(at: 8) }
+            words.first = loadWord(at: 0)
+            words.last = loadWord(at: count &- 8)
+            if count > 16 { words.middle = loadWord(at: 8) }
         } else if count >= 4 {
-            words.first = UInt64(halfWord(at: 0)) | UInt64(halfWord(at: count &- 4)) << 32
+            words.first = UInt64(word32(at: 0)) | UInt64(word32(at: count &- 4)) << 32
         } else {
             words.first = UInt64(self[0]) | UInt64(self[count >> 1]) << 8
             words.first |= UInt64(self[count &- 1]) << 16
@@ -46,17 +46,5 @@ extension Span<UInt8> {
             return false
         }
         return true
-    }
-
-    /// Eight bytes from `offset` on, the first one lowest. Traps when out of bounds.
-    private func word(at offset: Int) -> UInt64 {
-        let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
-        return UInt64(littleEndian: word)
-    }
-
-    /// Four bytes, as `word(at:)` does eight.
-    private func halfWord(at offset: Int) -> UInt32 {
-        let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self)
-        return UInt32(littleEndian: word)
     }
 }
