@@ -17,9 +17,11 @@ public func fuzzMemcacheParsers(_ start: UnsafePointer<UInt8>, _ count: Int) -> 
         precondition(ofRequests(pieces) == whole, "a cut changes requests")
         precondition(ofRequests(single) == whole, "cuts everywhere change requests")
     } else {
-        let whole = ofReplies([input])
-        precondition(ofReplies(pieces) == whole, "a cut changes replies")
-        precondition(ofReplies(single) == whole, "cuts everywhere change replies")
+        for stops in [false, true] {
+            let whole = ofReplies([input], stops)
+            precondition(ofReplies(pieces, stops) == whole, "a cut changes replies")
+            precondition(ofReplies(single, stops) == whole, "cuts everywhere change replies")
+        }
     }
     return 0
 }
@@ -73,7 +75,7 @@ private func describe(_ request: MemcacheRequest) -> [Int] {
 }
 
 /// The same of replies.
-private func ofReplies(_ pieces: [[UInt8]]) -> [Int] {
+private func ofReplies(_ pieces: [[UInt8]], _ stopsAtValues: Bool) -> [Int] {
     var parser = MemcacheReplyParser()
     var numbers: [Int] = []
     var start = 0
@@ -81,13 +83,13 @@ private func ofReplies(_ pieces: [[UInt8]]) -> [Int] {
         var position = 0
         while position < piece.count {
             let before = position
-            switch parser.parse(piece.span, from: &position) {
+            switch parser.parse(piece.span, from: &position, stopsAtValues: stopsAtValues) {
             case .incomplete: precondition(position == piece.count)
             case .violation: return numbers + [-3]
-            case .reply:
-                precondition(position > before)
-                numbers += [Int(parser.kind), start + position]
+            case .value: numbers += [-6, start + position]
+            case .reply: numbers += [Int(parser.kind), start + position]
             }
+            precondition(position > before)
         }
         start += piece.count
     }

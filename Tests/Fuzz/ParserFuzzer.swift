@@ -77,6 +77,7 @@ private struct Outcome: Equatable {
                 case .reply:
                     precondition(position > before)
                     outcome.numbers += [Int(parser.kind), start + position]
+                case .value: preconditionFailure("there are no values in redis' replies")
                 }
             }
             start += piece.count

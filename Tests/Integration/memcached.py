@@ -10,16 +10,17 @@ BARRIER = b"MN\r\nERROR\r\n"
 
 
 class MemcachedServer:
-    """A memcached on loopback."""
+    """A memcached on loopback, with more arguments if there are any."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
+        self.arguments = arguments
         self.port = free_port()
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
             ["memcached", "-u", "nobody", "-l", HOST, "-p", str(self.port)]
-            + ["-U", "0", "-m", "64", "-t", "1"],
+            + ["-U", "0", "-m", "64", "-t", "1", *self.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,5 +1,6 @@
 """Starts and stops the proxy under test, or nutcracker, from a pool's YAML."""
 
+import json
 import os
 import signal
 import socket
@@ -97,6 +98,11 @@ class Proxy:
             Proxy.running.remove(self)
         self.process.kill()
         self.process.wait()
+
+    def stats(self):
+        """The statistics document."""
+        with socket.create_connection((HOST, self.stats_port), 10) as connection:
+            return json.load(connection.makefile("rb"))
 
     def log(self, last=4000):
         texts = [p.read_text("latin-1") for p in (self.stderr_path, self.log_path) if p.exists()]

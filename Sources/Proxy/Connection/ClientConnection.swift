@@ -139,9 +139,14 @@ extension ClientConnection {
         drain()
     }
 
-    /// Closes as soon as the kernel lets go. What was asked is answered to nobody.
+    /// Closes as soon as the kernel lets go.
     mutating func abandon() {
         if phase == .open || phase == .draining { phase = .closing }
+        didLeaveRequests()
+    }
+
+    /// What was asked is answered to nobody.
+    mutating func didLeaveRequests() {
         firstRequest = .none
         lastRequest = .none
         requestCount = 0

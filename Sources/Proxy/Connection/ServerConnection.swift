@@ -46,6 +46,8 @@ struct ServerConnection: ~Copyable {
     /// Replies to the greeting still to come.
     private(set) var greetingCount: UInt8 = 0
     var outgoing = MbufChain()
+    /// The line at the end of `outgoing` that more gets may join.
+    var getLine = GetLine()
     var sending = MbufChain()
 
     /// Requests whose reply is still to come, oldest first: the sent ones, then the others.
@@ -162,6 +164,7 @@ extension ServerConnection {
         unsentBytes = 0
         silentCount = 0
         silentBytes = 0
+        getLine.close()
     }
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
@@ -182,6 +185,7 @@ extension ServerConnection {
                     unsentBytes = 0
                     silentCount = 0
                     silentBytes = 0
+                    getLine.close()
                 }
                 return .send
             }

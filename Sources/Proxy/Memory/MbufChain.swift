@@ -184,6 +184,17 @@ extension MbufPool {
         }
     }
 
+    /// Takes back the last bytes, which the chain must have copies of. Returns false, and takes
+    /// none, if the last slice has no more than these.
+    mutating func removeLast(_ count: Int, from chain: inout MbufChain) -> Bool {
+        let slice = nodes[chain.tail].slice
+        guard slice.count > count else { return false }
+        nodes[chain.tail].slice = slice.prefix(slice.count &- count)
+        nodes[chain.tail].room &+= UInt16(truncatingIfNeeded: count)
+        chain.add(0 &- count)
+        return true
+    }
+
     /// Adds a slice whose reference or block the chain takes over.
     private mutating func append(owned slice: MbufSlice, room: UInt16, to chain: inout MbufChain) {
         chain.add(slice.count)

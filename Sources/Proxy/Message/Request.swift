@@ -18,18 +18,26 @@ struct Request: ~Copyable {
         case greeting
     }
 
+    enum Progress: UInt8 {
+        case waiting
+        /// Part of the reply has left for the client, so nothing but the rest may follow.
+        case streaming
+        case answered
+    }
+
     let role: Role
-    var isAnswered = false
-    /// Part of the reply has left for the client, so nothing but the rest may follow.
-    var isStreaming = false
+    var progress = Progress.waiting
     /// The memcache `q`: its reply may be left out, and then the next one is a barrier's.
     var isQuiet = false
     /// The kind that a reply must be of unless it is an error.
     let expectedKind: UInt8
     /// Of a fragment that is answered, the kind of its reply.
     var replyKind = ReplyKind.any
-    /// Of a fragment, where it goes.
-    var server: UInt16 = 0
+    /// Whether the next request of the server is answered by the same reply: both are gets, in one
+    /// line.
+    var sharesReply = false
+    /// Of a fragment, where it goes; of a get that shares a line, the mark of its key.
+    private var number: UInt16 = 0
     /// Bytes sent to the server.
     var byteCount: UInt32 = 0
     /// In milliseconds, as `Worker.milliseconds` counts.
@@ -53,6 +61,17 @@ struct Request: ~Copyable {
         self.expectedKind = expectedKind
         self.client = client
         self.gathering = gathering
+    }
+
+    var server: UInt16 {
+        get { number }
+        set { number = newValue }
+    }
+
+    /// 0 if it shares a line with nobody.
+    var keyMark: UInt16 {
+        get { role == .single ? number : 0 }
+        set { number = newValue }
     }
 }
 

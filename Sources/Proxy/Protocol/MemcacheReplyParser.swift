@@ -44,9 +44,15 @@ struct MemcacheReplyParser: BitwiseCopyable {
 
     /// Consumes bytes up to the end of one reply.
     ///
-    /// - Parameter position: Where to start, and afterwards where the reply ended, or the count.
-    mutating func parse(_ bytes: Span<UInt8>, from position: inout Int) -> ReplyOutcome {
-        if phase == .start, skipWhole(bytes, &position) { return .reply }
+    /// - Parameters:
+    ///   - position: Where to start, and afterwards where the reply ended, or the count.
+    ///   - stopsAtValues: Whether to stop behind each `VALUE` block too, as if it were all.
+    mutating func parse(
+        _ bytes: Span<UInt8>, from position: inout Int, stopsAtValues: Bool = false
+    ) -> ReplyOutcome {
+        if phase == .start, let outcome = skipWhole(bytes, &position, stopsAtValues) {
+            return outcome
+        }
         while position < bytes.count {
             let step: Step
             switch phase {
@@ -69,6 +75,7 @@ struct MemcacheReplyParser: BitwiseCopyable {
             case .violation: return .violation
             case .line:
                 phase = .start
+                if stopsAtValues, line == .value { return .value }
                 isInside = line == .value || line == .statistic
                 if !isInside { return .reply }
             }
@@ -78,35 +85,38 @@ struct MemcacheReplyParser: BitwiseCopyable {
 
     /// Moves over values that lie in these bytes as a whole, and over the end of the reply, in the
     /// form that memcached gives them. Nearly all replies are no more than that; what else there is
-    /// begins at the new position. Returns whether the reply has ended.
-    private mutating func skipWhole(_ bytes: Span<UInt8>, _ position: inout Int) -> Bool {
+    /// begins at the new position. Returns nil if there is.
+    private mutating func skipWhole(
+        _ bytes: Span<UInt8>, _ position: inout Int, _ stopsAtValues: Bool
+    ) -> ReplyOutcome? {
         while bytes.count &- position >= 8 {
             let word = bytes.loadWord(at: position)
             if word & 0xFF_FFFF_FFFF == 0x0A0D_444E_45 {  // END CR LF
                 return endWhole(&position, count: 5)
             }
             if word == 0x0A0D_4445_524F_5453 {  // STORED CR LF
-                return !isInside && endWhole(&position, count: 8)
+                return isInside ? nil : endWhole(&position, count: 8)
             }
             guard word & 0xFFFF_FFFF_FFFF == 0x2045_554C_4156,  // VALUE and a blank
                 let end = Self.endOfValue(bytes, from: position &+ 6)
-            else { return false }
+            else { return nil }
             _ = note(ReplyKind.classic)
-            isInside = true
             position = end
+            if stopsAtValues { return .value }
+            isInside = true
         }
         // What is behind a value may be shorter than a word.
         guard isInside, bytes.count &- position >= 5, position >= 3,
             bytes.loadWord(at: position &- 3) >> 24 & 0xFF_FFFF_FFFF == 0x0A0D_444E_45
-        else { return false }
+        else { return nil }
         return endWhole(&position, count: 5)
     }
 
-    private mutating func endWhole(_ position: inout Int, count: Int) -> Bool {
+    private mutating func endWhole(_ position: inout Int, count: Int) -> ReplyOutcome {
         _ = note(ReplyKind.classic)
         isInside = false
         position &+= count
-        return true
+        return .reply
     }
 
     /// Where the data block of a value ends; nil if it is not all there, or anything is unusual.

@@ -34,6 +34,11 @@ struct MemcacheRequest: BitwiseCopyable {
 
     var hasData: Bool { dataCount >= 0 }
 
+    /// Whether the line is nothing but `get key`, as clients write it.
+    var isPlainGet: Bool {
+        verb == .get && key.start == 4 && !hasMoreKeys && Int(lineCount) == key.count &+ 6
+    }
+
     /// - Parameters:
     ///   - line: Its line end included.
     ///   - isClean: Whether there is no control character in the line.

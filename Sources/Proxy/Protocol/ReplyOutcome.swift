@@ -1,6 +1,8 @@
 /// What a reply parser says of the bytes that it was shown.
 enum ReplyOutcome {
     case incomplete, reply, violation
+    /// One of the values of a reply has ended, where that was asked for. The reply goes on.
+    case value
 }
 
 /// What a reply is, as far as it matters to whom it may answer.

@@ -19,6 +19,14 @@ struct ReplyParser: BitwiseCopyable {
         }
     }
 
+    /// Whether the next byte starts a new reply.
+    var isAtStart: Bool {
+        switch protocolKind {
+        case .redis: redis.isAtStart
+        case .memcache: memcache.isAtStart
+        }
+    }
+
     /// Whether a reply of the wrong kind means that the next ones may be to other requests too. Of
     /// memcached's requests some have no reply, or none that is known beforehand.
     var mayLoseStep: Bool {
@@ -30,12 +38,17 @@ struct ReplyParser: BitwiseCopyable {
 
     /// Consumes bytes up to the end of one reply.
     ///
-    /// - Parameter position: Where to start, and afterwards where the reply ended, or the count.
+    /// - Parameters:
+    ///   - position: Where to start, and afterwards where the reply ended, or the count.
+    ///   - stopsAtValues: Whether each value of a reply to memcached's `get` may be for another
+    ///     request.
     @inline(__always)
-    mutating func parse(_ bytes: Span<UInt8>, from position: inout Int) -> ReplyOutcome {
+    mutating func parse(
+        _ bytes: Span<UInt8>, from position: inout Int, stopsAtValues: Bool
+    ) -> ReplyOutcome {
         switch protocolKind {
         case .redis: redis.parse(bytes, from: &position)
-        case .memcache: memcache.parse(bytes, from: &position)
+        case .memcache: memcache.parse(bytes, from: &position, stopsAtValues: stopsAtValues)
         }
     }
 }

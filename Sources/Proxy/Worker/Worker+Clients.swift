@@ -82,11 +82,30 @@ extension Worker where IO: ~Copyable {
     mutating func close(_ client: Handle<ClientConnection>, isError: Bool) {
         guard clients[client].phase == .open || clients[client].phase == .draining else { return }
         if isError { clients[client].endInError() }
+        leaveRequests(of: client)
+        clients[client].abandon()
+        releaseMemory(of: client)
+        touch(client)
+    }
+
+    /// Ends a client's connection behind half of a reply, which cannot be completed.
+    mutating func breakOff(_ client: Handle<ClientConnection>) {
+        guard clients[client].phase == .open || clients[client].phase == .draining else { return }
+        leaveRequests(of: client)
+        clients[client].didLeaveRequests()
+        mbufs.release(&clients[client].partial)
+        mbufs.release(&clients[client].backlog)
+        clients[client].endInError()
+        touch(client)
+    }
+
+    /// The requests of a client that gets no more answers.
+    private mutating func leaveRequests(of client: Handle<ClientConnection>) {
         var request = clients[client].firstRequest
         var left = clients[client].requestCount
         while left > 0 {
             let next = requests[request].nextSibling
-            if requests[request].isAnswered {
+            if requests[request].progress == .answered {
                 mbufs.release(&requests[request].reply)
                 requests.remove(request)
             } else {
@@ -96,9 +115,6 @@ extension Worker where IO: ~Copyable {
             request = next
             left &-= 1
         }
-        clients[client].abandon()
-        releaseMemory(of: client)
-        touch(client)
     }
 
     /// What has arrived for a request that nobody waits for any more.

@@ -68,6 +68,8 @@ extension Worker where IO: ~Copyable {
         case .get, .gets, .gat, .gats:
             if request.hasMoreKeys {
                 route(request, arrival, &chain, from: client)
+            } else if request.isPlainGet, arrival.isContiguous {
+                forward(get: arrival, to: server(ofFirst: arrival, client), from: client)
             } else {
                 forward(arrival, &chain, to: server(ofFirst: arrival, client), from: client)
             }

@@ -51,7 +51,7 @@ extension Worker where IO: ~Copyable {
         var left = clients[client].requestCount
         while left > 0 {
             count &+= requests[request].reply.byteCount
-            if requests[request].role == .split, !requests[request].isAnswered {
+            if requests[request].role == .split, requests[request].progress != .answered {
                 var fragment = gatherings[requests[request].gathering].firstFragment
                 while !fragment.isNone {
                     count &+= requests[fragment].reply.byteCount

@@ -46,13 +46,19 @@ extension Worker where IO: ~Copyable {
                 return fail(connection, .invalidReply)  // Nobody asked.
             }
             prefetchNeighbours(of: request)
-            let (outcome, count) = parseReply(in: rest, from: connection)
+            let isShared = requests[request].keyMark != 0
+            let (outcome, count) = parseReply(in: rest, from: connection, stopsAtValues: isShared)
             let consumed = rest.prefix(count)
             rest = rest.dropFirst(count)
             switch outcome {
+            case .incomplete where isShared:
+                return didReceivePart(consumed, ofShared: request, from: connection)
             case .incomplete:
-                didReceivePart(consumed, of: request)
-                return
+                return didReceivePart(consumed, of: request)
+            case .value:
+                didReceiveValue(consumed, from: connection)
+            case .reply where isShared:
+                didEndShared(consumed, from: connection)
             case .reply:
                 pop(request, of: connection)
                 didReceiveReply(consumed, to: request, from: connection)
@@ -84,11 +90,12 @@ extension Worker where IO: ~Copyable {
     }
 
     private mutating func parseReply(
-        in slice: MbufSlice, from connection: Handle<ServerConnection>
+        in slice: MbufSlice, from connection: Handle<ServerConnection>, stopsAtValues: Bool
     ) -> (ReplyOutcome, Int) {
         mbufs.withBytes(of: slice) { bytes in
             var position = 0
-            let outcome = connections[connection].parser.parse(bytes, from: &position)
+            let outcome = connections[connection].parser.parse(
+                bytes, from: &position, stopsAtValues: stopsAtValues)
             return (outcome, position)
         }
     }

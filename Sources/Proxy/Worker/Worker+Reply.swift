@@ -40,12 +40,14 @@ extension Worker where IO: ~Copyable {
     }
 
     /// A reply makes up for failures of its server, unless it says that the server is loading.
-    private mutating func count(
+    ///
+    /// - Parameter added: Bytes that the proxy adds to what the server sent.
+    mutating func count(
         _ slice: MbufSlice, endOf request: Handle<Request>,
-        from connection: Handle<ServerConnection>
+        from connection: Handle<ServerConnection>, adding added: Int = 0
     ) {
         let place = Int(connections[connection].place)
-        let byteCount = requests[request].reply.byteCount &+ slice.count
+        let byteCount = requests[request].reply.byteCount &+ slice.count &+ added
         counters.value.servers[place].responses.add(1)
         counters.value.servers[place].responseBytes.add(byteCount)
         let pool = Int(connections[connection].pool)
@@ -61,17 +63,20 @@ extension Worker where IO: ~Copyable {
         mbufs.withBytes(of: slice) { $0.hasPrefix("-LOADING") }
     }
 
-    private mutating func didAnswer(
+    /// A request has its reply: what there is in its chain, then a slice, then an ending.
+    mutating func didAnswer(
         single request: Handle<Request>, of client: Handle<ClientConnection>,
-        with slice: MbufSlice
+        with slice: MbufSlice, _ ending: StaticString = ""
     ) {
         guard clients[client].firstRequest == request else {
             mbufs.append(slice, to: &requests[request].reply)
-            requests[request].isAnswered = true
+            mbufs.append(ending, to: &requests[request].reply)
+            requests[request].progress = .answered
             return
         }
         mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
         mbufs.append(slice, to: &clients[client].outgoing)
+        mbufs.append(ending, to: &clients[client].outgoing)
         pop(request, of: client)
         touch(client)
     }
@@ -92,10 +97,10 @@ extension Worker where IO: ~Copyable {
         let client = requests[request].client
         mbufs.append(slice, to: &requests[request].reply)
         guard requests[request].role == .single, clients[client].firstRequest == request,
-            requests[request].isStreaming
+            requests[request].progress == .streaming
                 || requests[request].reply.byteCount >= limits.streamingMin
         else { return }
-        requests[request].isStreaming = true
+        requests[request].progress = .streaming
         mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
         touch(client)
     }
@@ -104,7 +109,7 @@ extension Worker where IO: ~Copyable {
     mutating func didAnswer(_ request: Handle<Request>) {
         let client = requests[request].client
         guard !client.isNone else { return discard(request) }
-        requests[request].isAnswered = true
+        requests[request].progress = .answered
         guard clients[client].firstRequest == request else { return }
         mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
         pop(request, of: client)
@@ -116,7 +121,7 @@ extension Worker where IO: ~Copyable {
         var next = requests[request].nextSibling
         requests.remove(request)
         clients[client].didPopFirst(next: next)
-        while clients[client].requestCount > 0, requests[next].isAnswered {
+        while clients[client].requestCount > 0, requests[next].progress == .answered {
             let done = next
             mbufs.append(moving: &requests[done].reply, to: &clients[client].outgoing)
             next = requests[done].nextSibling
@@ -125,7 +130,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private mutating func discard(_ request: Handle<Request>) {
+    mutating func discard(_ request: Handle<Request>) {
         mbufs.release(&requests[request].reply)
         requests.remove(request)
     }
@@ -137,11 +142,11 @@ extension Worker where IO: ~Copyable {
         switch requests[request].role {
         case .greeting:
             discard(request)
-        case .single where requests[request].isStreaming:
+        case .single where requests[request].progress == .streaming:
             // Half of the reply is on its way: the client can only be told by closing.
             let client = requests[request].client
             discardStreaming(request)
-            if !client.isNone { close(client, isError: true) }
+            if !client.isNone { breakOff(client) }
         case .single, .split:
             mbufs.release(&requests[request].reply)
             if !requests[request].client.isNone {
@@ -205,7 +210,7 @@ extension Worker where IO: ~Copyable {
         } else {
             let request = requests.insert(Request(.single, client: client))
             mbufs.append(moving: &bytes, to: &requests[request].reply)
-            requests[request].isAnswered = true
+            requests[request].progress = .answered
             push(request, of: client)
         }
         touch(client)

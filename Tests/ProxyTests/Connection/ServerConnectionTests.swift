@@ -298,7 +298,7 @@ import Testing
             guard server.phase == .greeting || server.phase == .ready,
                 server.requestCount > server.unsentCount || server.phase == .greeting
             else { return false }
-            _ = server.didPopFirst(next: Handle(index: 0, generation: 1), byteCount: 0)
+            server.didPopFirst(next: Handle(index: 0, generation: 1), byteCount: 0)
             if server.phase == .greeting { server.didGreet() }
         case .connect:
             guard kernel.complete(.connect) else { return false }

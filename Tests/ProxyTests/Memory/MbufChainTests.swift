@@ -188,7 +188,8 @@ import Testing
                 pool.append(UInt8(index), to: &chains[index])
                 pool.append("static", to: &chains[index])
                 arrays[index] += [UInt8(index)] + Array("static".utf8)
-            case 5...7: appendSlice(to: index)
+            case 5: replaceLast(of: index)
+            case 6...7: appendSlice(to: index)
             case 8...9: move(to: index)
             case 10: send(from: index)
             case 11: takeFirst(from: index)
@@ -209,6 +210,20 @@ import Testing
             let bytes = random.bytes(length())
             pool.append(bytes.span, to: &chains[index])
             arrays[index] += bytes
+        }
+
+        /// Bytes that were just appended make room for others.
+        private mutating func replaceLast(of index: Int) {
+            appendBytes(to: index)
+            let count = min(arrays[index].count, Int.random(in: 1...4, using: &random))
+            let byteCount = chains[index].byteCount
+            if pool.removeLast(count, from: &chains[index]) {
+                arrays[index].removeLast(count)
+            } else if chains[index].byteCount != byteCount {
+                Issue.record("took some, and said that it did not")
+            }
+            pool.append("other", to: &chains[index])
+            arrays[index] += Array("other".utf8)
         }
 
         private mutating func receive() {

@@ -1,18 +1,15 @@
 @testable import Proxy
 
-/// What a memcache parser said at one point, with the places counted from the start of the input.
+/// What the request parser of memcache said at one point, with the places counted from the start
+/// of the input.
 enum MemcacheEvent: Equatable, CustomStringConvertible {
     case request(MemcacheSummary, end: Int)
-    case reply(kind: UInt8, end: Int)
-    case violation
     /// The input is used up.
     case end(isAtStart: Bool)
 
     var description: String {
         switch self {
         case .request(let summary, let end): "\(summary) to \(end)"
-        case .reply(let kind, let end): "\(Character(Unicode.Scalar(kind))) to \(end)"
-        case .violation: "violation"
         case .end(let isAtStart): isAtStart ? "end" : "end within"
         }
     }
@@ -85,29 +82,6 @@ extension Pieces {
                 events.append(.request(summary, end: isLast ? 0 : end))
                 if isLast { return events }
             }
-        }
-        return events + [.end(isAtStart: parser.isAtStart)]
-    }
-
-    func memcacheReplyEvents() -> [MemcacheEvent] {
-        var parser = MemcacheReplyParser()
-        var events: [MemcacheEvent] = []
-        var start = 0
-        for piece in pieces {
-            var position = 0
-            while position < piece.count {
-                let before = position
-                switch parser.parse(piece.span, from: &position) {
-                case .incomplete:
-                    precondition(position == piece.count, "incomplete, and bytes are left")
-                case .violation:
-                    return events + [.violation]
-                case .reply:
-                    precondition(position > before, "no byte was used up")
-                    events.append(.reply(kind: parser.kind, end: start + position))
-                }
-            }
-            start += piece.count
         }
         return events + [.end(isAtStart: parser.isAtStart)]
     }

@@ -17,13 +17,30 @@ import Testing
         "HD", "VAL", "\r\n", "",
     ]
 
-    @Test(arguments: messages)
-    func anyCutGivesTheSame(_ message: String) {
+    @Test(arguments: messages, [false, true])
+    func anyCutGivesTheSame(_ message: String, stopsAtValues: Bool) {
         let message = bytes(message)
-        let expected = Pieces(message).memcacheReplyEvents()
+        let expected = Pieces(message).replyEvents(.memcache, stopsAtValues: stopsAtValues)
         for pieces in Pieces.every(of: message) {
-            let found = pieces.memcacheReplyEvents()
+            let found = pieces.replyEvents(.memcache, stopsAtValues: stopsAtValues)
             if found != expected { Issue.record("cuts \(pieces.cuts): \(found), not \(expected)") }
+        }
+    }
+
+    /// The values one by one, and the line behind them for itself.
+    @Test(arguments: [
+        ("END\r\n", 0, "c"), ("VALUE k 0 3\r\nabc\r\nEND\r\n", 1, "c"),
+        ("VALUE k 0 0\r\n\r\nVALUE l 0 5 9\r\nEND\r\n\r\nEND\r\n", 2, "c"),
+        ("VALUE k 0 1\r\nx\r\nSERVER_ERROR x\r\n", 1, "-"), ("ERROR\r\n", 0, "-"),
+    ])
+    func repliesAreReadValueByValue(_ message: String, _ valueCount: Int, _ kind: String) {
+        let message = bytes(message)
+        for pieces in Pieces.every(of: message) {
+            let events = pieces.replyEvents(.memcache, stopsAtValues: true)
+            let values = events.prefix { if case .value = $0 { true } else { false } }
+            let reply = ReplyEvent.reply(kind: kind.utf8.first!, end: message.count)
+            #expect(values.count == valueCount)
+            #expect(events.dropFirst(valueCount) == [reply, .end(isAtStart: true)])
         }
     }
 
@@ -42,8 +59,8 @@ import Testing
     ])
     func isOneReply(_ message: String, _ kind: String) {
         let message = bytes(message)
-        let reply = MemcacheEvent.reply(kind: kind.utf8.first!, end: message.count)
-        #expect(Pieces(message).memcacheReplyEvents() == [reply, .end(isAtStart: true)])
+        let reply = ReplyEvent.reply(kind: kind.utf8.first!, end: message.count)
+        #expect(Pieces(message).replyEvents(.memcache) == [reply, .end(isAtStart: true)])
     }
 
     @Test(arguments: [
@@ -58,7 +75,7 @@ import Testing
     ])
     func isNoReply(_ message: String) {
         for pieces in Pieces.every(of: bytes(message)) {
-            let events = pieces.memcacheReplyEvents()
+            let events = pieces.replyEvents(.memcache)
             if events != [.violation] { Issue.record("cuts \(pieces.cuts): \(events)") }
         }
     }
@@ -77,9 +94,10 @@ import Testing
             let input = (0..<Int.random(in: 1...10, using: &random)).flatMap { _ in
                 bytes(parts.randomElement(using: &random)!)
             }
-            let expected = Pieces(input).memcacheReplyEvents()
+            let stopsAtValues = Bool.random(using: &random)
+            let expected = Pieces(input).replyEvents(.memcache, stopsAtValues: stopsAtValues)
             for pieces in [Pieces.random(of: input, using: &random), Pieces.single(input)]
-            where pieces.memcacheReplyEvents() != expected {
+            where pieces.replyEvents(.memcache, stopsAtValues: stopsAtValues) != expected {
                 Issue.record("\(text(input)), cuts \(pieces.cuts), not \(expected)")
                 return
             }

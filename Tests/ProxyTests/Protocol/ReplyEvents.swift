@@ -1,8 +1,12 @@
+import Config
+
 @testable import Proxy
 
 /// What a reply parser said at one point, with the places counted from the start of the input.
 enum ReplyEvent: Equatable {
     case reply(kind: UInt8, end: Int)
+    /// One of the values of a reply.
+    case value(end: Int)
     case violation
     /// The input is used up.
     case end(isAtStart: Bool)
@@ -10,22 +14,28 @@ enum ReplyEvent: Equatable {
 
 extension Pieces {
     /// What the parser makes of all replies, up to the first violation.
-    func replyEvents() -> [ReplyEvent] {
-        var parser = RESPReplyParser()
+    func replyEvents(
+        _ protocolKind: ProtocolKind = .redis, stopsAtValues: Bool = false
+    ) -> [ReplyEvent] {
+        var parser = ReplyParser(protocolKind)
         var events: [ReplyEvent] = []
         var start = 0
         for piece in pieces {
             var position = 0
             while position < piece.count {
                 let before = position
-                switch parser.parse(piece.span, from: &position) {
+                let outcome = parser.parse(
+                    piece.span, from: &position, stopsAtValues: stopsAtValues)
+                precondition(position > before || outcome == .violation, "no byte was used up")
+                switch outcome {
                 case .incomplete:
                     precondition(position == piece.count, "incomplete, and bytes are left")
                 case .violation:
                     return events + [.violation]
                 case .reply:
-                    precondition(position > before, "no byte was used up")
                     events.append(.reply(kind: parser.kind, end: start + position))
+                case .value:
+                    events.append(.value(end: start + position))
                 }
             }
             start += piece.count

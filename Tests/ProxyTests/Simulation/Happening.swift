@@ -10,6 +10,8 @@ enum Happening: CaseIterable {
     case swapInFlight
     /// A worker was told to end while it had clients, and one had to leave them behind.
     case drain, lateEnd
+    /// Gets of several memcache clients came in one line.
+    case sharedLine
 }
 
 /// Something broken on purpose, so that a test can tell that the simulation finds it.

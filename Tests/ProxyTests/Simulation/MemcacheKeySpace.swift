@@ -57,6 +57,7 @@ extension MemcacheKeySpace {
     func violation(in world: World) -> MemcacheQuestion { .violation(in: world) }
 
     mutating func makeRequest(in world: World) -> MemcacheQuestion {
+        if world.chance.percent(world.scenario.plainGets) { return plainReading(in: world) }
         switch world.chance.below(24) {
         case 0..<2: return reading(of: 1...1, in: world)
         case 2..<5: return reading(of: 1...8, in: world)
@@ -86,6 +87,14 @@ extension MemcacheKeySpace {
             MemcacheQuestion.Reading(
                 keys: keys, wantsVersions: world.chance.percent(50),
                 lifetime: isTouching ? lifetime(in: world) : nil, madeAt: second(in: world)))
+    }
+
+    /// The get that others may join.
+    private func plainReading(in world: World) -> MemcacheQuestion {
+        .get(
+            MemcacheQuestion.Reading(
+                keys: [world.chance.pick(names + counters)], wantsVersions: false, lifetime: nil,
+                madeAt: second(in: world)))
     }
 
     private func broadcast(in world: World) -> MemcacheQuestion {

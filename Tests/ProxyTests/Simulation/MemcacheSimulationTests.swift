@@ -107,4 +107,46 @@ import Testing
         scenario.timeout = batch == 0 ? nil : .milliseconds(10)
         Simulation.run(30, of: scenario, from: 74 + batch)
     }
+
+    // MARK: Shared lines
+
+    /// Many clients get keys of few servers, so that gets join others' lines.
+    private static var sharing: Scenario {
+        var scenario = plain
+        scenario.plainGets = 80
+        scenario.clientCount = 4...10
+        scenario.serverCount = 1...2
+        scenario.requestCount = 10...30
+        scenario.pipelineMax = 20
+        scenario.delays = 60
+        return scenario
+    }
+
+    @Test(arguments: batches) func getsThatShareALineGetTheirOwnReplies(batch: UInt64) {
+        var scenario = Self.sharing
+        // Some begin to leave before they are whole.
+        scenario.bigValueSizes = 0...60_000
+        if batch == 1 { scenario.limits.streamingMin = 2000 }
+        Simulation.run(20, of: scenario, from: 100 + batch)
+    }
+
+    @Test(arguments: batches) func faultsAreThoseOfAllWhoShareALine(batch: UInt64) {
+        var scenario = Self.sharing
+        scenario.serverFaults = 5
+        scenario.clientFaults = 30
+        scenario.sendFaults = 1
+        scenario.shotEnds = 20
+        scenario.bigValueSizes = 0...60_000
+        scenario.limits.streamingMin = batch == 0 ? 20_000 : 300
+        scenario.timeout = batch == 0 ? nil : .milliseconds(20)
+        Simulation.run(30, of: scenario, from: 102 + batch)
+    }
+
+    @Test func getsOfSeveralClientsShareLines() {
+        let seeds = 100_000_000..<100_000_020 as Range<UInt64>
+        let sharing = seeds.filter { seed in
+            Simulation.run(seed: seed, Self.sharing).seen.contains(.sharedLine)
+        }
+        #expect(sharing.count > 10)
+    }
 }

@@ -30,7 +30,9 @@ struct Scenario {
     /// Provided mbufs that are filled over several receives, as newer kernels do.
     var isIncremental: Bool?
 
-    /// Chances in a hundred: per client.
+    /// Chances in a hundred: per request of a memcache client, that it is a get of one key.
+    var plainGets = 10
+    /// Per client.
     var clientFaults = 0
     /// Per request that a server has got.
     var serverFaults = 0

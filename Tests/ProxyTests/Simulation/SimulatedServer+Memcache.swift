@@ -38,6 +38,8 @@ extension SimulatedServer {
     ) -> [UInt8] {
         let name = String(decoding: request[0], as: UTF8.self)
         if ["get", "gets", "gat", "gats"].contains(name), world.chance.percent(50) {
+            // The line may be that of several requests, and the value then is for none.
+            if name == "get", request.count > 2 { noteFault(on: session.link) }
             return Self.line("VALUE wrong 0 5") + Self.line("wrong") + Self.line("END")
         }
         noteFault(on: session.link)
@@ -101,6 +103,9 @@ extension SimulatedServer {
     private func executeGet(_ name: String, _ request: [[UInt8]], _ world: World) -> [UInt8] {
         let isTouching = name.hasPrefix("gat")
         let lifetime = isTouching ? Self.integer(request[1]) : nil
+        // Who asks for a key is what it begins with.
+        let askers = Set(request.dropFirst().map { $0.prefix { $0 != 0x6B && $0 != 0x5F } })
+        if name == "get", askers.count > 1 { world.note(.sharedLine) }
         var reply: [UInt8] = []
         for key in request.dropFirst(isTouching ? 2 : 1) {
             checkPlace(of: key, world)

