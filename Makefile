@@ -7,7 +7,7 @@ RELEASE := .build/release/cashew
 
 .DEFAULT_GOAL := help
 .PHONY: help run test build check bench install deb format clean setup setup-run \
-	lint debug-tests black-box-tests bench-still-runs audit simulation no-foundation \
+	lint debug-tests black-box-tests bench-still-runs fuzzers-still-run audit simulation no-foundation \
 	thread-sanitizer
 
 help: ## show this list
@@ -17,7 +17,8 @@ run: setup-run ## start Cashew in front of two redis-servers, on this machine, u
 	@conf/quickstart.sh
 
 test: setup ## run every test; does its own set-up
-	@$(MAKE) --no-print-directory lint debug-tests build audit black-box-tests bench-still-runs
+	@$(MAKE) --no-print-directory lint debug-tests build audit black-box-tests bench-still-runs \
+		fuzzers-still-run
 
 build: setup-run ## build the program for release: .build/release/cashew
 	$(SWIFT) build -c release --static-swift-stdlib --product cashew
@@ -69,6 +70,9 @@ bench-still-runs: build
 	.build/release/micro --tiny >/dev/null
 	@mkdir -p .build/bench
 	python3 bench/compare.py --tiny --output .build/bench/RESULTS.md >/dev/null
+
+fuzzers-still-run:
+	@Tests/Fuzz/run.sh 2 >.build/fuzz.log 2>&1 || { cat .build/fuzz.log; exit 1; }
 
 simulation:
 	@Tests/Scripts/simulation.sh

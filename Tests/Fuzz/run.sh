@@ -40,4 +40,5 @@ fuzz parsers Tests/Fuzz/resp.dict Tests/Fuzz/ParserFuzzer.swift \
 fuzz memcache Tests/Fuzz/memcache.dict Tests/Fuzz/MemcacheFuzzer.swift \
     Tests/Fuzz/corpus/memcache-requests Tests/Fuzz/corpus/memcache-replies \
     "$protocol"/Memcache*.swift "$protocol/Base64Key.swift" "$protocol/Extent.swift" \
-    "$protocol/ReplyOutcome.swift" "$memory/Span+Words.swift" "$memory/Span+Text.swift"
+    "$protocol/ReplyOutcome.swift" "$protocol/Span+Search.swift" "$memory/Span+Words.swift" \
+    "$memory/Span+Text.swift"
