@@ -61,6 +61,8 @@ references() {
         # witness, which nobody calls by name either.
         / F \.text/ { size[$NF] = hex($(NF - ($(NF - 1) ~ /^\./ ? 2 : 1))); next }
         /^[0-9a-f]+ <.*>:$/ {
+            if (resolved) print resolved
+            resolved = ""
             name = substr($2, 2, length($2) - 3)
             end = hex($1) + size[name]
             print "function", name
@@ -78,6 +80,8 @@ references() {
             counted = NR
         }
         / R_[A-Z0-9_]+\t/ {
+            # What the instruction seems to call is only where its empty address points.
+            resolved = ""
             target = $NF
             sub(/[-+]0x[0-9a-f]+$/, "", target)
             print name, target
@@ -90,12 +94,14 @@ references() {
         # is a switch.
         /\tcallq? +\*/ && !/\(%rip\)/ { print name, "(indirect)" }
         /\tblr\t/ { print name, "(indirect)" }
-        # Within a file the assembler resolves calls itself.
+        # Within a file the assembler resolves calls itself, where no relocation follows.
+        { if (resolved) print resolved; resolved = "" }
         /\t(callq?|jmpq?|bl|b) +[0-9a-f]+ <[^+>]+>/ {
             target = $0
             gsub(/^.*<|>.*$/, "", target)
-            print name, target
+            resolved = name " " target
         }
+        END { if (resolved) print resolved }
     ' | sort -u
 }
 

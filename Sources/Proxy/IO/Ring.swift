@@ -6,7 +6,7 @@
 /// Operations are queued until `submitAndWait`. Each ends in exactly one completion that is not
 /// `isMore`, whatever happens to its socket; a socket is closed only after that.
 protocol Ring: ~Copyable {
-    /// Nanoseconds of a clock that never goes back. Read it once per turn.
+    /// Nanoseconds of a clock that never goes back. Read it when completions have come in.
     var now: UInt64 { get }
 
     /// The time of day.
@@ -69,6 +69,10 @@ protocol Ring: ~Copyable {
     mutating func submitAndWait(until deadline: UInt64)
 
     mutating func nextCompletion() -> Completion?
+
+    /// Brings in what has come since, so that it is part of the same turn. Submits nothing. Returns
+    /// false if there is nothing, or the turn is big enough.
+    mutating func gather() -> Bool
 }
 
 /// A socket's file descriptor.

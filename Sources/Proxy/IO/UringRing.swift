@@ -20,10 +20,16 @@ struct UringRing: ~Copyable {
 
     private var acceptor = Acceptor()
 
-    /// After fewer completions than this in a turn, others may go first.
+    /// After fewer completions than this, others may go first.
     private static let smallTurn = 16
-    /// Sends in the queue.
-    private var sendCount: UInt32 = 0
+
+    /// Whether turns are made bigger, as those of one worker among several want it.
+    private let gathers: Bool
+    /// Completions that a turn gathers at most, and for how long.
+    private static let gatheredMax = 64
+    private static let gatherNanoseconds: UInt64 = 200_000
+    private var gatheredCount: UInt32 = 0
+    private var gatherEnd: UInt64 = 0
 
     struct SetupError: Error {
         let errno: Int32
@@ -32,7 +38,10 @@ struct UringRing: ~Copyable {
     /// - Parameters:
     ///   - entries: How many operations can be queued between two submissions.
     ///   - bufferCounts: Provided mbufs per group, powers of two.
-    static func make(entries: UInt32, bufferCounts: MbufCounts) throws(SetupError) -> UringRing {
+    ///   - gathers: Whether other workers have some of the clients.
+    static func make(
+        entries: UInt32, bufferCounts: MbufCounts, gathers: Bool
+    ) throws(SetupError) -> UringRing {
         let ring = UnsafeMutablePointer<io_uring>.allocate(capacity: 1)
         unsafe ring.initialize(to: io_uring())
         let status = unsafe Self.setUp(ring, entries: entries)
@@ -41,16 +50,20 @@ struct UringRing: ~Copyable {
             throw SetupError(errno: -status)
         }
         unsafe io_uring_register_ring_fd(ring)
-        let made = unsafe UringRing(ring, entries: entries, bufferCounts: bufferCounts)
+        let made = unsafe UringRing(
+            ring, entries: entries, bufferCounts: bufferCounts, gathers: gathers)
         for group in MbufGroup.allCases where made.groups[group.rawValue].status != 0 {
             throw SetupError(errno: -made.groups[group.rawValue].status)
         }
         return made
     }
 
-    private init(_ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts)
-    {
+    private init(
+        _ ring: UnsafeMutablePointer<io_uring>, entries: UInt32, bufferCounts: MbufCounts,
+        gathers: Bool
+    ) {
         unsafe self.ring = ring
+        self.gathers = gathers
         scratch = SubmissionScratch(capacity: Int(entries))
         groups = FixedArray(count: MbufGroup.allCases.count) { group in
             unsafe BufferRing(ring, group: UInt16(group), counts: bufferCounts)
@@ -68,14 +81,15 @@ struct UringRing: ~Copyable {
             UInt32(IORING_SETUP_SUBMIT_ALL) | UInt32(IORING_SETUP_CQSIZE)
             | UInt32(IORING_SETUP_CLAMP)
         let modes = [
-            common | UInt32(IORING_SETUP_SINGLE_ISSUER) | UInt32(IORING_SETUP_DEFER_TASKRUN),
-            common | UInt32(IORING_SETUP_COOP_TASKRUN) | UInt32(IORING_SETUP_TASKRUN_FLAG),
-            common,
+            UInt32(IORING_SETUP_SINGLE_ISSUER) | UInt32(IORING_SETUP_DEFER_TASKRUN)
+                | UInt32(IORING_SETUP_TASKRUN_FLAG),
+            UInt32(IORING_SETUP_COOP_TASKRUN) | UInt32(IORING_SETUP_TASKRUN_FLAG),
+            0,
         ]
         var status: Int32 = 0
         for flags in modes {
             var parameters = io_uring_params()
-            parameters.flags = flags
+            parameters.flags = common | flags
             parameters.cq_entries = entries * 8
             status = unsafe io_uring_queue_init_params(entries, ring, &parameters)
             if status != -EINVAL { return status }
@@ -97,9 +111,13 @@ struct UringRing: ~Copyable {
     }
 
     private mutating func submit() {
-        let status = unsafe io_uring_submit(ring)
-        precondition(status >= 0 || status == -EINTR, "io_uring_submit: \(status)")
-        scratch.reset()
+        check(unsafe io_uring_submit(ring))
+        resetScratch()
+    }
+
+    /// What the kernel has not taken, for want of memory, still points there.
+    private mutating func resetScratch() {
+        if unsafe io_uring_sq_ready(ring) == 0 { scratch.reset() }
     }
 }
 
@@ -168,7 +186,6 @@ extension UringRing: Ring {
         _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
         token: Token
     ) {
-        sendCount &+= 1
         // WAITALL: the kernel goes on after a short send, so one completion is the whole chain.
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_WAITALL)
         if scratch.isFull { submit() }
@@ -219,7 +236,10 @@ extension UringRing {
         unsafe io_uring_cq_advance(ring, readCount)
         groups[0].publish()
         groups[1].publish()
-        if readCount < Self.smallTurn { yield() }
+        if readCount < Self.smallTurn, gathers || hasMore {
+            submit()
+            if hasMore { yield() }
+        }
         let status: Int32
         if deadline == .max {
             status = unsafe io_uring_submit_and_wait(ring, 1)
@@ -232,10 +252,25 @@ extension UringRing {
             status = unsafe io_uring_submit_and_wait_timeout(ring, &first, 1, &limit, nil)
         }
         check(status)
-        scratch.reset()
-        sendCount = 0
+        resetScratch()
+        gatheredCount = 0
+        gatherEnd = 0
         readCount = 0
         readyCount = unsafe io_uring_cq_ready(ring)
+    }
+
+    mutating func gather() -> Bool {
+        gatheredCount &+= readCount
+        guard gathers, gatheredCount < Self.gatheredMax, hasMore else { return false }
+        let now = now
+        if gatherEnd == 0 { gatherEnd = now &+ Self.gatherNanoseconds }
+        guard now < gatherEnd else { return false }
+        unsafe io_uring_cq_advance(ring, readCount)
+        readCount = 0
+        yield()
+        check(unsafe io_uring_get_events(ring))
+        readyCount = unsafe io_uring_cq_ready(ring)
+        return readyCount > 0
     }
 
     private func check(_ status: Int32) {
@@ -244,13 +279,16 @@ extension UringRing {
                 || status == -EAGAIN, "io_uring_enter: \(status)")
     }
 
-    /// Lets other threads of this processor go first, if they want it and there is something to do
-    /// already: what servers and clients on this host send meanwhile makes one turn, not many
-    /// small ones. On a processor of its own a worker goes on at once.
-    private mutating func yield() {
-        check(unsafe io_uring_submit_and_get_events(ring))
-        // A send is complete as soon as it is submitted, mostly.
-        if unsafe io_uring_cq_ready(ring) > sendCount { sched_yield() }
+    /// Whether completions wait for the kernel to be entered. Tells so without entering it.
+    private var hasMore: Bool {
+        unsafe ring.pointee.sq.kflags.pointee & UInt32(IORING_SQ_TASKRUN) != 0
+    }
+
+    /// Lets other threads of this processor go first, if they want it: what servers and clients on
+    /// this host send meanwhile makes one turn, not many small ones. On a processor of its own a
+    /// worker goes on at once.
+    private func yield() {
+        sched_yield()
     }
 
     mutating func nextCompletion() -> Completion? {

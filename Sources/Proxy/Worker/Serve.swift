@@ -118,7 +118,9 @@ private struct WorkerStart: Sendable {
 
     private func runWorker(_ index: Int) {
         do throws(UringRing.SetupError) {
-            let ring = try UringRing.make(entries: 1024, bufferCounts: limits.providedMbufs)
+            let ring = try UringRing.make(
+                entries: 1024, bufferCounts: limits.providedMbufs,
+                gathers: process.value.workers.count > 1)
             process.value.workers[index].didStart(ring: ring.descriptor)
             started.send(0)
             var worker = Worker(

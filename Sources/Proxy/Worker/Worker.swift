@@ -143,17 +143,18 @@ extension Worker where IO: ~Copyable {
         settle()
     }
 
-    /// One turn of the event loop: submit everything, wait once, take everything, act on it.
+    /// One turn of the event loop: submit everything, wait once, take everything, act on it. With
+    /// several workers, which have some of the clients each, it takes what came meanwhile too.
     mutating func turn() {
         let deadline = min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
             min(nextProbe, nextReopening, drainDeadline))
         ring.submitAndWait(until: deadline)
-        now = ring.now
         adoptHealth()
-        while let completion = ring.nextCompletion() {
-            handle(completion)
-        }
+        repeat {
+            now = ring.now
+            while let completion = ring.nextCompletion() { handle(completion) }
+        } while ring.gather()
         if now >= nextExpiry { expireRequests() }
         if now >= nextProbe { probeServers() }
         if now >= nextReopening { reopenConnections() }

@@ -51,6 +51,8 @@ final class RingSide {
         swap(&ready, &posted)
     }
 
+    var hasReady: Bool { !ready.isEmpty }
+
     func next() -> (completion: Completion, link: Link?)? {
         guard readCount < ready.count else { return nil }
         readCount += 1

@@ -48,6 +48,8 @@ struct Scenario {
     var acceptFaults = 0
     /// Per hand-over from worker to worker: there is no memory for it.
     var handFaults = 0
+    /// Each time that a worker could gather more in the same turn.
+    var gathers = 30
     /// Nanoseconds that a hand-over takes at most.
     var handDelayMax = 200_000
     /// Per turn of one of several workers: its thread gets no processor for some time, of which

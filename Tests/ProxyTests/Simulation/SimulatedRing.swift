@@ -136,6 +136,13 @@ struct SimulatedRing: Ring, ~Copyable {
         side.beginTurn()
     }
 
+    mutating func gather() -> Bool {
+        guard world.chance.percent(world.scenario.gathers) else { return false }
+        world.goOn()
+        side.beginTurn()
+        return side.hasReady
+    }
+
     mutating func nextCompletion() -> Completion? {
         guard let (completion, link) = side.next() else { return nil }
         world.trace?(

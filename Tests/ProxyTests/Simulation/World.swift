@@ -203,6 +203,12 @@ extension World {
         return due.count > 1 ? chance.pick(due) : due.first
     }
 
+    /// Lets peers and kernel act while a worker is in the middle of its turn.
+    func goOn() {
+        clock += UInt64(chance.below(20_000))
+        _ = step(chance: 50)
+    }
+
     /// When something happens of itself.
     private var nextEvent: UInt64? {
         let peers = clients.map(\.wakeAt) + servers.map(\.wakeAt)
