@@ -162,6 +162,8 @@ def test_connections_of_all_workers_reset_at_once_are_one_failure(shards, start_
 
 def test_client_connections_are_counted_over_workers(start_fake, start):
     program = start([start_fake(echo).port], client_connections=7)
+    # The connection that found out whether it listens has to be gone.
+    assert wait_until(lambda: counts(program)["client_connections"] == 0)
     clients = [AnyClient(program.address) for _ in range(7)]
     assert [client.call("GET", "k") for client in clients] == [b"k"] * 7
     for _ in range(4):
