@@ -22,6 +22,18 @@ struct UringRing: ~Copyable {
 
     /// After fewer completions than this, others may go first.
     private static let smallTurn = 16
+    /// Giving way takes longer than this, and brings less than a completion per so many
+    /// nanoseconds, beside a thread that never waits and asks for nothing. When that has been so
+    /// some times in a row, nobody is given way for some time.
+    private static let patience: UInt64 = 2_500_000
+    private static let completionWorth: UInt64 = 30_000
+    private static let vainMax = 4
+    private static let impatience: UInt64 = 250_000_000
+    private var vainCount = 0
+    private var givesWayFrom: UInt64 = 0
+    /// When it gave way last, and how long that took, until it is known what it has brought.
+    private var gaveWayAt: UInt64 = 0
+    private var gaveWayFor: UInt64 = 0
 
     /// Whether turns are made bigger, as those of one worker among several want it.
     private let gathers: Bool
@@ -238,7 +250,7 @@ extension UringRing {
         groups[1].publish()
         if readCount < Self.smallTurn, gathers || hasMore {
             submit()
-            if hasMore { yield() }
+            if hasMore { giveWay(at: now) }
         }
         let status: Int32
         if deadline == .max {
@@ -255,8 +267,7 @@ extension UringRing {
         resetScratch()
         gatheredCount = 0
         gatherEnd = 0
-        readCount = 0
-        readyCount = unsafe io_uring_cq_ready(ring)
+        countReady()
     }
 
     mutating func gather() -> Bool {
@@ -264,13 +275,25 @@ extension UringRing {
         guard gathers, gatheredCount < Self.gatheredMax, hasMore else { return false }
         let now = now
         if gatherEnd == 0 { gatherEnd = now &+ Self.gatherNanoseconds }
-        guard now < gatherEnd else { return false }
+        guard now < gatherEnd, now >= givesWayFrom else { return false }
         unsafe io_uring_cq_advance(ring, readCount)
-        readCount = 0
-        yield()
+        giveWay(at: now)
         check(unsafe io_uring_get_events(ring))
-        readyCount = unsafe io_uring_cq_ready(ring)
+        countReady()
         return readyCount > 0
+    }
+
+    private mutating func countReady() {
+        readCount = 0
+        readyCount = unsafe io_uring_cq_ready(ring)
+        guard gaveWayFor > Self.patience else { return gaveWayFor = 0 }
+        let isVain = UInt64(readyCount) &* Self.completionWorth < gaveWayFor
+        vainCount = isVain ? vainCount &+ 1 : 0
+        if vainCount == Self.vainMax {
+            givesWayFrom = gaveWayAt &+ gaveWayFor &+ Self.impatience
+            vainCount = 0
+        }
+        gaveWayFor = 0
     }
 
     private func check(_ status: Int32) {
@@ -287,8 +310,11 @@ extension UringRing {
     /// Lets other threads of this processor go first, if they want it: what servers and clients on
     /// this host send meanwhile makes one turn, not many small ones. On a processor of its own a
     /// worker goes on at once.
-    private func yield() {
+    private mutating func giveWay(at time: UInt64) {
+        guard time >= givesWayFrom else { return }
         sched_yield()
+        gaveWayAt = time
+        gaveWayFor = now &- time
     }
 
     mutating func nextCompletion() -> Completion? {
