@@ -22,18 +22,7 @@ struct UringRing: ~Copyable {
 
     /// After fewer completions than this, others may go first.
     private static let smallTurn = 16
-    /// Giving way takes longer than this, and brings less than a completion per so many
-    /// nanoseconds, beside a thread that never waits and asks for nothing. When that has been so
-    /// some times in a row, nobody is given way for some time.
-    private static let patience: UInt64 = 2_500_000
-    private static let completionWorth: UInt64 = 30_000
-    private static let vainMax = 4
-    private static let impatience: UInt64 = 250_000_000
-    private var vainCount = 0
-    private var givesWayFrom: UInt64 = 0
-    /// When it gave way last, and how long that took, until it is known what it has brought.
-    private var gaveWayAt: UInt64 = 0
-    private var gaveWayFor: UInt64 = 0
+    private var courtesy = Courtesy()
 
     /// Whether turns are made bigger, as those of one worker among several want it.
     private let gathers: Bool
@@ -275,7 +264,7 @@ extension UringRing {
         guard gathers, gatheredCount < Self.gatheredMax, hasMore else { return false }
         let now = now
         if gatherEnd == 0 { gatherEnd = now &+ Self.gatherNanoseconds }
-        guard now < gatherEnd, now >= givesWayFrom else { return false }
+        guard now < gatherEnd, courtesy.givesWay(at: now) else { return false }
         unsafe io_uring_cq_advance(ring, readCount)
         giveWay(at: now)
         check(unsafe io_uring_get_events(ring))
@@ -286,14 +275,7 @@ extension UringRing {
     private mutating func countReady() {
         readCount = 0
         readyCount = unsafe io_uring_cq_ready(ring)
-        guard gaveWayFor > Self.patience else { return gaveWayFor = 0 }
-        let isVain = UInt64(readyCount) &* Self.completionWorth < gaveWayFor
-        vainCount = isVain ? vainCount &+ 1 : 0
-        if vainCount == Self.vainMax {
-            givesWayFrom = gaveWayAt &+ gaveWayFor &+ Self.impatience
-            vainCount = 0
-        }
-        gaveWayFor = 0
+        courtesy.didReceive(readyCount)
     }
 
     private func check(_ status: Int32) {
@@ -311,10 +293,9 @@ extension UringRing {
     /// this host send meanwhile makes one turn, not many small ones. On a processor of its own a
     /// worker goes on at once.
     private mutating func giveWay(at time: UInt64) {
-        guard time >= givesWayFrom else { return }
+        guard courtesy.givesWay(at: time) else { return }
         sched_yield()
-        gaveWayAt = time
-        gaveWayFor = now &- time
+        courtesy.didGiveWay(from: time, to: now)
     }
 
     mutating func nextCompletion() -> Completion? {
