@@ -8,17 +8,27 @@ extension Worker where IO: ~Copyable {
         _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
         from client: Handle<ClientConnection>
     ) {
+        guard let (request, connection) = begin(arrival, to: server, from: client) else { return }
+        enqueue(request, on: connection)
+        account(request, on: connection, byteCount: arrival.byteCount)
+        add(arrival, &chain, to: connection)
+    }
+
+    /// Puts a request for one server into its client's queue, and finds the connection that it goes
+    /// on. Returns nil if there is none: then it has failed.
+    @inline(__always)
+    mutating func begin(
+        _ arrival: Arrival, to server: Int, from client: Handle<ClientConnection>
+    ) -> (Handle<Request>, Handle<ServerConnection>)? {
         let request = requests.insert(
             Request(.single, client: client, expecting: arrival.expectedKind))
         push(request, of: client)
-        let pool = Int(clients[client].pool)
-        switch connection(to: server, in: pool) {
+        switch connection(to: server, in: Int(clients[client].pool)) {
         case .failure(let error):
             fail(request, error)
+            return nil
         case .success(let connection):
-            enqueue(request, on: connection)
-            account(request, on: connection, byteCount: arrival.byteCount)
-            add(arrival, &chain, to: connection)
+            return (request, connection)
         }
     }
 

@@ -140,19 +140,12 @@ extension Worker where IO: ~Copyable {
         from client: Handle<ClientConnection>, isQuiet: Bool
     ) {
         guard isQuiet else { return forward(arrival, &chain, to: server, from: client) }
-        let request = requests.insert(
-            Request(.single, client: client, expecting: arrival.expectedKind))
-        push(request, of: client)
-        switch connection(to: server, in: Int(clients[client].pool)) {
-        case .failure(let error):
-            fail(request, error)
-        case .success(let connection):
-            requests[request].isQuiet = true
-            enqueue(request, on: connection)
-            account(request, on: connection, byteCount: arrival.byteCount)
-            add(arrival, &chain, to: connection)
-            addBarrier(on: connection)
-        }
+        guard let (request, connection) = begin(arrival, to: server, from: client) else { return }
+        requests[request].isQuiet = true
+        enqueue(request, on: connection)
+        account(request, on: connection, byteCount: arrival.byteCount)
+        add(arrival, &chain, to: connection)
+        addBarrier(on: connection)
     }
 
     private mutating func addBarrier(on connection: Handle<ServerConnection>) {

@@ -17,26 +17,19 @@ extension Worker where IO: ~Copyable {
     mutating func forward(
         get arrival: Arrival, to server: Int, from client: Handle<ClientConnection>
     ) {
-        let request = requests.insert(
-            Request(.single, client: client, expecting: arrival.expectedKind))
-        push(request, of: client)
-        switch connection(to: server, in: Int(clients[client].pool)) {
-        case .failure(let error):
-            fail(request, error)
-        case .success(let connection):
-            let mark = mbufs.withBytes(of: arrival.slice(of: arrival.first)) { $0.keyMark() }
-            let last = connections[connection].lastRequest
-            enqueue(request, on: connection)
-            account(request, on: connection, byteCount: arrival.byteCount)
-            if let lastMark = join(arrival, mark, connection) {
-                requests[last].keyMark = lastMark
-                requests[last].sharesReply = true
-                requests[request].keyMark = mark
-            } else {
-                mbufs.append(arrival.start.slice, to: &connections[connection].outgoing)
-                let end = connections[connection].outgoing.byteCount
-                connections[connection].getLine.begin(mark, count: arrival.byteCount, end: end)
-            }
+        guard let (request, connection) = begin(arrival, to: server, from: client) else { return }
+        let mark = mbufs.withBytes(of: arrival.slice(of: arrival.first)) { $0.keyMark() }
+        let last = connections[connection].lastRequest
+        enqueue(request, on: connection)
+        account(request, on: connection, byteCount: arrival.byteCount)
+        if let lastMark = join(arrival, mark, connection) {
+            requests[last].keyMark = lastMark
+            requests[last].sharesReply = true
+            requests[request].keyMark = mark
+        } else {
+            mbufs.append(arrival.start.slice, to: &connections[connection].outgoing)
+            let end = connections[connection].outgoing.byteCount
+            connections[connection].getLine.begin(mark, count: arrival.byteCount, end: end)
         }
     }
 
