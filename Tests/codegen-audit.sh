@@ -18,22 +18,25 @@ cd "$(dirname "$0")/.."
 #   Ketama, Continuum.init              its points
 #   CommandTable.init                   the table of commands, once for each worker
 #   Pool.init, Server.init              names, passwords and addresses of the configuration
-#   Worker.init, UringRing.make         tables and rings, reserved once for each worker
+#   Worker.init, UringRing.make,        tables and rings, reserved once for each worker
+#     LogLimits.init
 #   serve, openListeners, Thread        before the first worker runs, and after the last
 #   SocketAddress                       names are looked up
 #   adoptHealth                         new maps, when a server joins or leaves
+#   PeerAddress.text                    words for the log, on the main thread
 #   MicroBenchmarks                     no part of the program's work
 start_up='Proxy\.Topology\.init\('
 start_up+='|static Proxy\.Topology\.points\('
 start_up+='|static Proxy\.Ketama\.'
 start_up+='|Proxy\.Continuum\.init\('
 start_up+='|Proxy\.CommandTable\.init\('
-start_up+='|Proxy\.(Pool|Server|Slab<.*>|MbufPool|UringRing|BufferRing|FixedBytes|SubmissionScratch)\.init\('
+start_up+='|Proxy\.(Pool|Server|Slab<.*>|MbufPool|UringRing|BufferRing|FixedBytes|SubmissionScratch|LogLimits)\.init\('
 start_up+='|Proxy\):Config\.PoolConfiguration\.|Proxy\.Worker.*\.(init\(|start\(\)|deinit)|Proxy\.FixedArray.*\.deinit'
 start_up+='|static Proxy\.(UringRing|Pool|SocketAddress|Sockets|Thread|Descriptors)\.'
 start_up+='|Proxy\.(SocketAddress|NumberPipe|WorkerLimits|ServeError|SystemError\.text)'
 start_up+='|Proxy\.Worker.*\.adoptHealth\('
-start_up+='|Proxy\.\(?(WorkerStart|CounterBoard|ProcessState|WorkerCounters|EventPipe|Serving|Shared)'
+start_up+='|Proxy\.PeerAddress\.\(?text[. ]'
+start_up+='|Proxy\.\(?(WorkerStart|CounterBoard|ProcessState|(Worker|Pool)Counters|EventPipe|Serving|Shared)'
 start_up+='|Proxy\.(serve|\((openListeners|openListener|clientMax) in)'
 start_up+='|closure #[0-9]+ .* in Proxy\.(serve|Thread)'
 start_up+='|Proxy\.\(?(MicroBenchmarks|Thread)[. ]| value witness for '

@@ -32,32 +32,71 @@ struct EventTexts {
     }
 
     func level(of event: LogEvent) -> LogLevel {
-        switch event.kind {
-        case .serverFailed, .serverEjected, .serverRecovered, .clientRefused: .warning
-        case .greetingRefused, .clientOverLimit, .acceptFailed: .error
+        switch event.kind.level {
+        case .error: .error
+        case .warning: .warning
+        case .info: .info
+        case .debug: .debug
         }
     }
 
     func text(of event: LogEvent) -> String {
         let pool = configuration.pools[Int(event.pool)]
-        return switch event.kind {
-        case .serverFailed:
-            "\(server(event, in: pool)) failed: \(reason(event))\(unreported(event))"
+        return sentence(event, in: pool) + untold(event)
+    }
+
+    private func sentence(_ event: LogEvent, in pool: PoolConfiguration) -> String {
+        switch event.kind {
+        case .serverFailed: "\(server(event, in: pool)) failed: \(reason(event))"
         case .serverEjected:
             "\(server(event, in: pool)) is ejected; it is probed every "
                 + "\(milliseconds(pool.serverRetryTimeout)) ms"
-        case .serverRecovered:
-            "\(server(event, in: pool)) answered a probe and is back"
+        case .serverRecovered: "\(server(event, in: pool)) answered a probe and is back"
         case .greetingRefused:
             "\(server(event, in: pool)) refused AUTH or SELECT \(pool.redisDatabase)"
+        case .serverConnected: "\(server(event, in: pool)) is connected"
+        case .serverEnded: "\(server(event, in: pool)) ended an idle connection: \(reason(event))"
+        case .probeFailed: "\(server(event, in: pool)) did not answer a probe: \(reason(event))"
         case .clientRefused:
-            "pool '\(pool.name)' refused a client: it has \(event.count), and may have no more"
-        case .clientOverLimit:
-            "pool '\(pool.name)' closed a client that held \(event.count) bytes: memory is at "
-                + "its limit"
-        case .acceptFailed:
-            "pool '\(pool.name)' cannot accept clients: \(reason(event))"
+            "pool '\(pool.name)' refused a client\(peer(event)): it has \(event.count), and may "
+                + "have no more"
+        case .clientClosed:
+            "pool '\(pool.name)' closed a client\(peer(event)) that "
+                + (event.reason.map { text(of: $0, event.count) } ?? "")
+        case .clientsCutOff:
+            "pool '\(pool.name)' closed \(event.count) clients that were still there when the time "
+                + "to shut down was over"
+        case .acceptFailed: "pool '\(pool.name)' cannot accept clients: \(reason(event))"
+        case .clientAccepted: "pool '\(pool.name)' accepted client \(event.socket)\(peer(event))"
+        case .clientEnded: "pool '\(pool.name)' has done with client \(event.socket)\(peer(event))"
+        case .clientFailed:
+            "pool '\(pool.name)' lost client \(event.socket)\(peer(event)): "
+                + (event.errno == 0 ? "the connection ended" : "\(SystemError(code: event.errno))")
         }
+    }
+
+    /// What follows "closed a client that".
+    private func text(of reason: CloseReason, _ count: Int64) -> String {
+        switch reason {
+        case .requestLimit: "asked for more than a worker may have in flight"
+        case .unsentLimit: "left \(count) bytes of its replies unread"
+        case .memoryLimit: "held \(count) bytes: memory is at its limit"
+        case .brokenReply: "was in the middle of a reply, whose server failed"
+        case .shutdown: "was still there at the end"
+        case .argumentCount: "sent an invalid number of arguments"
+        case .bulkLength: "sent an invalid length of an argument"
+        case .argumentStart: "sent something else than the length of an argument"
+        case .argumentEnd: "sent an argument without a line end behind it"
+        case .unbalancedQuotes: "sent a line with unbalanced quotes"
+        case .requestSize: "sent too big a request"
+        case .inlineSize, .lineLength: "sent too long a line"
+        case .binaryProtocol: "spoke memcached's binary protocol"
+        case .hypertext: "spoke HTTP"
+        }
+    }
+
+    private func peer(_ event: LogEvent) -> String {
+        event.peer.text.map { " (\($0))" } ?? ""
     }
 
     private func server(_ event: LogEvent, in pool: PoolConfiguration) -> String {
@@ -75,8 +114,8 @@ struct EventTexts {
         event.errno == 0 ? "it closed the connection" : "\(SystemError(code: event.errno))"
     }
 
-    private func unreported(_ event: LogEvent) -> String {
-        event.count == 0 ? "" : " (and \(event.count) times more since the last line)"
+    private func untold(_ event: LogEvent) -> String {
+        event.untoldCount == 0 ? "" : " (and \(event.untoldCount) times more since the last line)"
     }
 
     private func milliseconds(_ duration: Duration) -> Int64 {

@@ -53,10 +53,11 @@ final class Log: Sendable {
         writeAll(line.prefix(Self.lineSizeMax - 1) + [UInt8(ascii: "\n")], to: descriptor)
     }
 
+    var level: Int { currentLevel.load(ordering: .relaxed) }
+
     /// Moves the level by one, within its limits, and returns it.
     func step(by step: Int) -> Int {
-        let level = currentLevel.load(ordering: .relaxed) + step
-        let stepped = min(max(level, 0), LogLevel.highest)
+        let stepped = min(max(level + step, 0), LogLevel.highest)
         currentLevel.store(stepped, ordering: .relaxed)
         return stepped
     }

@@ -76,7 +76,7 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
         // ends here, and takes no unix socket away from the first.
         let statsPort = try StatsListener(host: options.statsAddress, port: options.statsPort)
         let serving = try startProxy(
-            configuration, options: options, stop: stop, ended: ended)
+            configuration, options: options, logLevel: log.level, stop: stop, ended: ended)
         var stats = StatsServer(
             on: statsPort,
             document: StatsDocument(
@@ -84,7 +84,8 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
         notifyServiceManager("READY=1")
         let events = EventLog(serving.events, of: configuration, to: log)
         return obey(
-            signals, log: log, stats: &stats, events: events, stop: stop, ended: ended)
+            signals, log: log, stats: &stats, events: events, serving: serving, stop: stop,
+            ended: ended)
     } catch let error as StatsListenError {
         log.write(.error, "\(error)")
         return 1

@@ -1,5 +1,6 @@
 import Admin
 import Glibc
+import Proxy
 
 /// What a signal asks for. A signal that is not here does what Linux does by default.
 enum SignalAction {
@@ -37,7 +38,7 @@ enum SignalAction {
 /// The first SIGINT or SIGTERM lets the proxy finish; the second does not wait for it.
 func obey(
     _ signals: borrowing SignalQueue, log: Log, stats: inout StatsServer, events: EventLog,
-    stop: Event, ended: Event
+    serving: Serving, stop: Event, ended: Event
 ) -> Int32 {
     var isStopping = false
     while let signal = signals.next(or: ended, serving: &stats, writing: events) {
@@ -45,8 +46,8 @@ func obey(
         log.write(
             .always, "signal \(signal) (\(name(of: signal))) received\(action.announcement)")
         switch action {
-        case .moreLog: log.write(.always, "up log level to \(log.step(by: 1))")
-        case .lessLog: log.write(.always, "down log level to \(log.step(by: -1))")
+        case .moreLog: log.write(.always, "up log level to \(log.step(by: 1, with: serving))")
+        case .lessLog: log.write(.always, "down log level to \(log.step(by: -1, with: serving))")
         case .reopenLog: log.reopen()
         case .nothing: break
         case .exit:
@@ -69,5 +70,14 @@ private func name(of signal: Int32) -> String {
     case SIGUSR1: "SIGUSR1"
     case SIGUSR2: "SIGUSR2"
     default: "signal"
+    }
+}
+
+extension Log {
+    /// Moves the level, and tells the workers, who send only what it shows.
+    fileprivate func step(by step: Int, with serving: Serving) -> Int {
+        let level = self.step(by: step)
+        serving.setLogLevel(UInt8(clamping: level))
+        return level
     }
 }

@@ -33,6 +33,9 @@ protocol Ring: ~Copyable {
     /// Has the kernel find out when the peer of a socket vanishes.
     mutating func keepAlive(_ socket: Socket)
 
+    /// Who is at the other end of a client's socket. Asks the kernel: for rare events.
+    func peer(of socket: Socket) -> PeerAddress
+
     mutating func connect(
         _ socket: Socket, to address: borrowing SocketAddress, token: Token)
 

@@ -167,6 +167,8 @@ extension UringRing: Ring {
         Sockets.set(socket.descriptor, Int32(SOL_SOCKET), SO_KEEPALIVE)
     }
 
+    func peer(of socket: Socket) -> PeerAddress { PeerAddress(of: socket) }
+
     mutating func connect(_ socket: Socket, to address: borrowing SocketAddress, token: Token) {
         if scratch.isFull { submit() }
         let entry = unsafe nextEntry()

@@ -59,10 +59,13 @@ package struct ProcessState: ~Copyable, Sendable {
     let poolClients: FixedArray<AtomicCount>
     let workers: FixedArray<WorkerPlace>
     let addresses: AddressBook
+    let logLevel: LogThreshold
 
     init(
-        _ configuration: Configuration, workerCount: Int, questions: EventPipe<UInt32>
+        _ configuration: Configuration, workerCount: Int, questions: EventPipe<UInt32>,
+        logLevel: UInt8
     ) {
+        self.logLevel = LogThreshold(logLevel)
         addresses = AddressBook(
             configuration.pools.flatMap { $0.servers.map(\.address) }, questions: questions)
         let serverCount = configuration.pools.reduce(0) { $0 + $1.servers.count }
@@ -82,6 +85,21 @@ struct AtomicCount: ~Copyable, Sendable {
     @discardableResult
     func add(_ change: Int) -> Int {
         value.add(change, ordering: .relaxed).newValue
+    }
+}
+
+/// Up to which level events are worth sending: one relaxed load for each that is rare.
+struct LogThreshold: ~Copyable, Sendable {
+    private let value: Atomic<UInt8>
+
+    init(_ level: UInt8) {
+        value = Atomic(level)
+    }
+
+    var current: UInt8 { value.load(ordering: .relaxed) }
+
+    func set(_ level: UInt8) {
+        value.store(level, ordering: .relaxed)
     }
 }
 

@@ -30,6 +30,12 @@ package struct PoolCounters: ~Copyable, Sendable {
     package let forwardError = Counter()
     /// Parts that requests with keys on several servers were split into.
     package let fragments = Counter()
+    /// Clients whose connection the proxy itself ended, per `CloseReason`.
+    package let clientsClosed: FixedArray<Counter>
+
+    init() {
+        clientsClosed = FixedArray(count: CloseReason.count) { _ in Counter() }
+    }
 }
 
 /// What one worker counts for one server.
@@ -68,9 +74,8 @@ package struct WorkerCounters: ~Copyable, Sendable {
     /// Connections ever made, listeners and servers' included, and those that are open.
     package let totalConnections = Counter()
     package let currConnections = Counter()
-    /// Clients turned away at a limit, and clients closed for what they held.
+    /// Clients turned away at a limit.
     package let clientsRefused = Counter()
-    package let clientsOverLimit = Counter()
     package let pools: FixedArray<PoolCounters>
     package let servers: FixedArray<ServerCounters>
 

@@ -31,6 +31,8 @@ package struct ServeOptions: Sendable {
     package var workerCount = 1
     /// How long requests in flight may take to finish when the proxy ends.
     package var shutdownTimeout = Duration.seconds(10)
+    /// What the log shows, 0 to 11.
+    package var logLevel: UInt8 = 5
 
     package init() {}
 }
@@ -40,6 +42,12 @@ package struct Serving: Sendable {
     /// Per worker.
     package let counters: [Shared<WorkerCounters>]
     package let events: EventPipe<LogEvent>
+    fileprivate let process: Shared<ProcessState>
+
+    /// Tells the workers what the log shows from now on.
+    package func setLogLevel(_ level: UInt8) {
+        process.value.logLevel.set(level)
+    }
 }
 
 /// Opens the listeners and serves them, on a thread per worker.
@@ -66,7 +74,8 @@ package func serve(
     limits.drainNanoseconds = options.shutdownTimeout.nanoseconds
     let process = Shared(
         ProcessState(
-            configuration, workerCount: options.workerCount, questions: questions))
+            configuration, workerCount: options.workerCount, questions: questions,
+            logLevel: options.logLevel))
     let start = WorkerStart(
         configuration: configuration, listeners: try openListeners(configuration), limits: limits,
         process: process,
@@ -80,7 +89,7 @@ package func serve(
         counters.append(start.board.value.workers[index])
         try start.startWorker(index)
     }
-    return Serving(counters: counters, events: events)
+    return Serving(counters: counters, events: events, process: process)
 }
 
 /// Starts looking up the names of servers, and gives it a moment, so that the first requests find

@@ -166,7 +166,7 @@ extension Worker where IO: ~Copyable {
         mbufs.append("\r\n", to: &bytes)
         reply(moving: &bytes, to: client)
         mbufs.release(&clients[client].partial)
-        clients[client].endInError()
+        end(client, because: violation.closeReason)
     }
 }
 

@@ -13,7 +13,7 @@ extension Worker where IO: ~Copyable {
             // Mostly for lack of descriptors. Trying again at once would spin.
             pools[pool].isAcceptPaused = true
             nextAccept = min(nextAccept, now &+ 100_000_000)
-            events.send(LogEvent(.acceptFailed, pool: pool, errno: -completion.result))
+            note(.acceptFailed, of: pool, errno: -completion.result)
         }
     }
 
@@ -58,7 +58,10 @@ extension Worker where IO: ~Copyable {
         guard !clients.isFull, drainDeadline == .max else {
             process.value.workers[index].clients.add(-1)
             counters.value.clientsRefused.add(1)
-            report(.clientRefused, ofPool: pool, count: Int(clients.count))
+            // One that came while the proxy ends is refused by whoever starts it, if anybody.
+            if drainDeadline == .max {
+                note(.clientRefused, client: socket, of: pool, count: Int(clients.count))
+            }
             return ring.close(socket, token: Token(.ignored))
         }
         if pools[pool].isKeptAlive { ring.keepAlive(socket) }
@@ -70,15 +73,17 @@ extension Worker where IO: ~Copyable {
         counters.value.currConnections.add(1)
         counters.value.pools[pool].clientConnections.add(1)
         touch(client)
+        note(.clientAccepted, client: socket, of: pool)
         if count > pools[pool].clientMax {
             counters.value.clientsRefused.add(1)
-            report(.clientRefused, ofPool: pool, count: count - 1)
+            note(.clientRefused, client: socket, of: pool, count: count - 1)
             reply(error: "max number of clients reached", to: client)
             clients[client].endInError()
         }
     }
 
-    /// Ends a client's connection. Its requests go on, and their replies are dropped.
+    /// Ends a client's connection. Its requests go on, and their replies are dropped. What ends it
+    /// is told before: see `close(_:because:)` and `lose`.
     mutating func close(_ client: Handle<ClientConnection>, isError: Bool) {
         guard clients[client].phase == .open || clients[client].phase == .draining else { return }
         if isError { clients[client].endInError() }
@@ -89,8 +94,9 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Ends a client's connection behind half of a reply, which cannot be completed.
-    mutating func breakOff(_ client: Handle<ClientConnection>) {
+    mutating func breakOff(_ client: Handle<ClientConnection>, because reason: CloseReason) {
         guard clients[client].phase == .open || clients[client].phase == .draining else { return }
+        noteEnd(of: client, because: reason)
         leaveRequests(of: client)
         clients[client].didLeaveRequests()
         mbufs.release(&clients[client].partial)

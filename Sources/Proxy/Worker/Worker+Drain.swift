@@ -25,6 +25,29 @@ extension Worker where IO: ~Copyable {
     }
 
     mutating func finishDrain() {
-        if clients.count == 0 || now >= drainDeadline { isRunning = false }
+        guard clients.count > 0 else {
+            isRunning = false
+            return
+        }
+        guard now >= drainDeadline else { return }
+        noteCutOff()
+        isRunning = false
+    }
+
+    /// Counts and tells, once per pool, of the clients that are still there at the end.
+    private mutating func noteCutOff() {
+        for pool in 0..<pools.count {
+            var count = 0
+            var next = clients.next(from: 0)
+            while let client = next {
+                next = clients.next(from: client.index + 1)
+                if Int(clients[client].pool) == pool, clients[client].phase != .closed {
+                    count += 1
+                }
+            }
+            guard count > 0 else { continue }
+            counters.value.pools[pool].clientsClosed[Int(CloseReason.shutdown.rawValue)].add(count)
+            note(.clientsCutOff, of: pool, count: count)
+        }
     }
 }

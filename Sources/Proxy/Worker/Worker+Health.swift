@@ -1,12 +1,6 @@
 // Servers that fail are taken out of the topology, and come back when a probe of the proxy's own
 // is answered: no client pays for finding out.
 
-/// How a server's failures are reported: each at once, but at most one a second.
-struct FailureReport: BitwiseCopyable {
-    var nextAt: UInt64 = 0
-    var unreportedCount = 0
-}
-
 extension Worker where IO: ~Copyable {
     /// A connection to a server could not be made, or ended while somebody waited on it.
     ///
@@ -73,26 +67,5 @@ extension Worker where IO: ~Copyable {
         } else {
             fail(connection, .endOfStream)
         }
-    }
-
-    /// Tells the operator of a client, at most once a second per pool.
-    mutating func report(_ kind: LogEvent.Kind, ofPool pool: Int, count: Int) {
-        guard now >= pools[pool].nextReportAt else { return }
-        pools[pool].nextReportAt = now &+ 1_000_000_000
-        events.send(LogEvent(kind, pool: pool, count: count))
-    }
-
-    /// Tells the operator, at most once a second per server.
-    mutating func report(_ kind: LogEvent.Kind, server: Int, of pool: Int, _ error: SystemError) {
-        let place = pools[pool].firstServer &+ server
-        guard now >= reports[place].nextAt else {
-            reports[place].unreportedCount &+= 1
-            return
-        }
-        events.send(
-            LogEvent(
-                kind, pool: pool, server: server, errno: error.errno,
-                count: reports[place].unreportedCount))
-        reports[place] = FailureReport(nextAt: now &+ 1_000_000_000)
     }
 }

@@ -109,9 +109,9 @@ extension Worker where IO: ~Copyable {
         _ request: MemcacheRequest, from client: Handle<ClientConnection>
     ) {
         if !request.isNoreply { reply(request.problem.text, to: client) }
-        guard request.problem.endsConnection else { return }
+        guard let reason = request.problem.closeReason else { return }
         mbufs.release(&clients[client].partial)
-        clients[client].endInError()
+        end(client, because: reason)
     }
 
     /// The server of a meta command's key, which memcached stores decoded. Nil if it might later

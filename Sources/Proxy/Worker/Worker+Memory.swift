@@ -37,10 +37,7 @@ extension Worker where IO: ~Copyable {
             mostCount = held
         }
         guard !most.isNone else { return }
-        counters.value.clientsOverLimit.add(1)
-        let pool = Int(clients[most].pool)
-        report(.clientOverLimit, ofPool: pool, count: mostCount)
-        close(most, isError: true)
+        close(most, because: .memoryLimit, count: mostCount)
         settle()
     }
 

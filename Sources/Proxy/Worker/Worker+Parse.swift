@@ -11,7 +11,7 @@ extension Worker where IO: ~Copyable {
                 touch(client)
                 return
             }
-            guard hasRoomForRequest else { return close(client, isError: true) }
+            guard hasRoomForRequest else { return close(client, because: .requestLimit) }
             let isWhole =
                 switch clients[client].parser.protocolKind {
                 case .redis: takeRedisRequest(from: &rest, client)

@@ -18,7 +18,7 @@ extension Worker where IO: ~Copyable {
         } else if completion.result < 0, completion.result != SystemError.noBuffers,
             completion.result != SystemError.cancelled
         {
-            close(client, isError: true)
+            lose(client, errno: 0 &- completion.result)
         }
     }
 

@@ -146,7 +146,7 @@ extension Worker where IO: ~Copyable {
             // Half of the reply is on its way: the client can only be told by closing.
             let client = requests[request].client
             discardStreaming(request)
-            if !client.isNone { breakOff(client) }
+            if !client.isNone { breakOff(client, because: .brokenReply) }
         case .single, .split:
             mbufs.release(&requests[request].reply)
             if !requests[request].client.isNone {

@@ -3,7 +3,7 @@
 extension Worker where IO: ~Copyable {
     mutating func act(for client: Handle<ClientConnection>) {
         if clients[client].unsentCount > limits.client.unsentHardMax {
-            close(client, isError: true)
+            close(client, because: .unsentLimit, count: clients[client].unsentCount)
         }
         while true {
             let socket = clients[client].socket
@@ -24,6 +24,7 @@ extension Worker where IO: ~Copyable {
             case .cancelSend:
                 ring.cancel(Token(.clientSend, client))
             case .close:
+                noteEnd(of: client)
                 ring.close(socket, token: Token(.clientClose, client))
             }
         }
@@ -34,7 +35,7 @@ extension Worker where IO: ~Copyable {
         mbufs.release(&clients[client].sending)
         clients[client].didSend()
         touch(client)
-        if Int(completion.result) != count { close(client, isError: true) }
+        if Int(completion.result) != count { lose(client, errno: max(0, 0 &- completion.result)) }
     }
 
     mutating func act(for connection: Handle<ServerConnection>) {

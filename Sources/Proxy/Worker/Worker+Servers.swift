@@ -71,6 +71,7 @@ extension Worker where IO: ~Copyable {
         } else {
             connections[connection].didConnect()
             didReopen(connection)
+            noteReadiness(of: connection)
             counters.value.servers[Int(connections[connection].place)].serverConnections.add(1)
         }
     }
@@ -94,6 +95,7 @@ extension Worker where IO: ~Copyable {
             return fail(connection, .invalidReply)
         }
         connections[connection].didGreet()
+        noteReadiness(of: connection)
         touch(connection)
         if connections[connection].isProbe, connections[connection].phase == .ready {
             didProbe(connection)
@@ -111,11 +113,14 @@ extension Worker where IO: ~Copyable {
         let silentCount = connections[connection].silentCount
         count(failure: error, of: connection)
         if connections[connection].isProbe {
+            note(.probeFailed, server: server, of: pool, errno: error.errno)
             probe(pools[pool].firstServer &+ server, after: pools[pool].retryTimeout)
         } else if left > 0 || silentCount > 0 || connections[connection].phase != .ready {
             report(.serverFailed, server: server, of: pool, error)
             let openedAt = connections[connection].openedAt
             didFail(server: server, of: pool, openedAt: openedAt)
+        } else {
+            note(.serverEnded, server: server, of: pool, errno: error.errno)
         }
         connections[connection].abandon()
         scheduleReopening(of: server, in: pool)

@@ -42,8 +42,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var healthVersion = 0
     /// Per server of all pools, when to probe it, if it is for this worker to do; else `.max`.
     let probeTimes: FixedArray<UInt64>
-    /// Per server of all pools, when its failures may be reported again, and how many were not.
-    let reports: FixedArray<FailureReport>
+    let logLimits: LogLimits
 
     /// Per server of all pools.
     let reopenings: FixedArray<Reopening>
@@ -93,7 +92,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
         }
         probeTimes = FixedArray(count: firstServer) { _ in .max }
         reopenings = FixedArray(count: firstServer) { _ in Reopening() }
-        reports = FixedArray(count: firstServer) { _ in FailureReport() }
+        logLimits = LogLimits(serverCount: firstServer, poolCount: listeners.count)
         let connectionMax = configuration.connectionMax
         clients = Slab(capacity: limits.clientMax)
         // Twice as many as are in use at once, because old ones linger until the kernel is done.

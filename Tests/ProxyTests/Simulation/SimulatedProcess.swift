@@ -17,7 +17,10 @@ struct SimulatedProcess: ~Copyable {
         let configuration = Configuration(pools: [pool])
         let count = world.rings.count
         let makeState = {
-            Shared(ProcessState(configuration, workerCount: count, questions: Pipes.questions))
+            Shared(
+                ProcessState(
+                    configuration, workerCount: count, questions: Pipes.questions,
+                    logLevel: LogEvent.Level.debug.rawValue))
         }
         let state = makeState()
         let isSeparate = world.scenario.sabotage == .separateHealth

@@ -35,6 +35,11 @@ struct SimulatedRing: Ring, ~Copyable {
         check(link(socket, "keepAlive") != nil, "keepAlive of no socket")
     }
 
+    func peer(of socket: Socket) -> PeerAddress {
+        check(link(socket, "peer")?.isClient ?? false, "peer of \(socket.descriptor)")
+        return .unknown
+    }
+
     mutating func accept(on listener: Socket, token: Token) {
         check(listener == Self.listener && world.isListening, "accept on \(listener)")
         begin(Operation(.accept, token: token, of: side))

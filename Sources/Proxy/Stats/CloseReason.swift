@@ -1,0 +1,32 @@
+/// Why the proxy itself ends a client's connection. Each end is counted, per pool and reason
+/// (`PoolCounters.clientsClosed`), and told to the log with the client's address.
+///
+/// What a client does of its own accord, such as QUIT or closing its socket, is none.
+package enum CloseReason: UInt8, BitwiseCopyable, CaseIterable, Sendable {
+    // Limits.
+
+    /// It asked for one more request than a worker may have in flight.
+    case requestLimit
+    /// It did not read its replies.
+    case unsentLimit
+    /// It held the most memory when memory was at its limit.
+    case memoryLimit
+
+    // What cannot be completed.
+
+    /// The server of a reply that was being passed on failed in the middle of it.
+    case brokenReply
+    /// The proxy ends, and the client's requests were not answered in time.
+    case shutdown
+
+    // What is no request, in redis' protocol.
+
+    case argumentCount, bulkLength, argumentStart, argumentEnd, unbalancedQuotes
+    case requestSize, inlineSize
+
+    // The same, in memcached's.
+
+    case lineLength, binaryProtocol, hypertext
+
+    package static var count: Int { allCases.count }
+}
