@@ -55,6 +55,14 @@ extension MbufCursor {
         return byte
     }
 
+    /// Moves over the rest of the slice it stands in, and returns it; nil at the end.
+    mutating func nextSlice() -> MbufSlice? {
+        guard settle() else { return nil }
+        let rest = slice
+        slice = slice.dropFirst(rest.count)
+        return rest
+    }
+
     /// Moves over bytes; over fewer if fewer are left.
     mutating func skip(_ count: Int) {
         var count = count

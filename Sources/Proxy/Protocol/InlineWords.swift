@@ -25,6 +25,14 @@ struct InlineWords {
         return isInWord
     }
 
+    /// How many bytes of the word, unquoted, are still to come.
+    func byteCount(in line: Span<UInt8>) -> Int {
+        var ahead = self
+        var count = 0
+        while ahead.nextByte(in: line) != nil { count += 1 }
+        return count
+    }
+
     /// The next byte of the word, unquoted; nil at its end.
     mutating func nextByte(in line: Span<UInt8>) -> UInt8? {
         while isInWord {

@@ -10,7 +10,9 @@
 ///
 /// Reference: https://redis.io/docs/latest/develop/reference/protocol-spec/
 struct RESPRequestParser: BitwiseCopyable {
-    static let argumentCountMax = 1024 * 1024
+    /// Redis' INT_MAX since 7.0. Nothing is reserved by this number, only by what arrives, of which
+    /// 512 MiB hold some 89 million arguments.
+    static let argumentCountMax = Int(Int32.max)
     /// Of an argument, and of a whole request.
     static let byteCountMax = 512 * 1024 * 1024
     /// Redis' PROTO_INLINE_MAX_SIZE.

@@ -50,3 +50,72 @@ extension Worker where IO: ~Copyable {
         Arrival(slice: slice, chain: chain, parser: clients[client].parser.redis, mbufs: mbufs)
     }
 }
+
+// MARK: - Requests that are written anew
+
+extension Worker where IO: ~Copyable {
+    /// A line of words becomes a request of as many arguments, and then goes its way.
+    mutating func dispatchInline(_ line: Arrival, from client: Handle<ClientConnection>) {
+        var cursor = line.start
+        var arguments = MbufChain()
+        var count = 0
+        let isBalanced = cursor.withBytes(line.byteCount) { bytes in
+            var words = InlineWords(bytes.count)
+            while words.next(in: bytes) {
+                mbufs.append("$", to: &arguments)
+                mbufs.append(decimal: words.byteCount(in: bytes), to: &arguments)
+                mbufs.append("\r\n", to: &arguments)
+                while let byte = words.nextByte(in: bytes) { mbufs.append(byte, to: &arguments) }
+                mbufs.append("\r\n", to: &arguments)
+                count &+= 1
+            }
+            return words.isBalanced
+        }
+        if isBalanced, count > 0 {
+            dispatch(arguments: &arguments, count: count, from: client)
+        } else if !isBalanced {
+            refuse(.unbalancedQuotes, from: client)
+        }
+        mbufs.release(&arguments)
+    }
+
+    /// A request with leading zeros in its numbers, which twemproxy takes. Redis would refuse it
+    /// and close the connection, on which requests of others wait.
+    mutating func dispatchPadded(_ arrival: Arrival, from client: Handle<ClientConnection>) {
+        var walker = ArgumentWalker(start: arrival.start)
+        var arguments = MbufChain()
+        for _ in 0..<arrival.argumentCount {
+            let count = walker.nextHeader()
+            mbufs.append("$", to: &arguments)
+            mbufs.append(decimal: count, to: &arguments)
+            mbufs.append("\r\n", to: &arguments)
+            walker.append(count, to: &arguments, of: &mbufs)
+        }
+        dispatch(arguments: &arguments, count: arrival.argumentCount, from: client)
+        mbufs.release(&arguments)
+    }
+
+    private mutating func dispatch(
+        arguments: inout MbufChain, count: Int, from client: Handle<ClientConnection>
+    ) {
+        var chain = MbufChain()
+        mbufs.append("*", to: &chain)
+        mbufs.append(decimal: count, to: &chain)
+        mbufs.append("\r\n", to: &chain)
+        mbufs.append(moving: &arguments, to: &chain)
+        // Parsed once more, for where its arguments are. It may be as long as any request, so it
+        // is read where it lies.
+        var parser = RESPRequestParser()
+        var cursor = mbufs.cursor(of: chain)
+        while let slice = cursor.nextSlice() {
+            mbufs.withBytes(of: slice) { bytes in
+                var position = 0
+                _ = parser.parse(bytes, from: &position)
+            }
+        }
+        let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
+        let arrival = Arrival(slice: unused, chain: chain, parser: parser, mbufs: mbufs)
+        dispatch(arrival, &chain, from: client)
+        mbufs.release(&chain)
+    }
+}

@@ -54,6 +54,24 @@ import Testing
         }
     }
 
+    @Test func takesSliceBySliceFromAnywhere() {
+        withEveryChain { pool, chain, cuts in
+            for start in 0...Self.head.count {
+                var cursor = pool.cursor(of: chain)
+                cursor.skip(start)
+                var taken: [UInt8] = []
+                while let slice = cursor.nextSlice() {
+                    pool.withBytes(of: slice) { span in
+                        for index in span.indices { taken.append(span[index]) }
+                    }
+                }
+                if taken != Self.head[start...] + Self.tail {
+                    Issue.record("cuts \(cuts), from \(start)")
+                }
+            }
+        }
+    }
+
     @Test func copiesAndSharesAcrossAnyCut() {
         withEveryChain { pool, chain, cuts in
             var copy = MbufChain()

@@ -54,7 +54,9 @@ import Testing
         var found: [[UInt8]] = []
         while words.next(in: line.span) {
             var word: [UInt8] = []
+            let count = words.byteCount(in: line.span)
             while let byte = words.nextByte(in: line.span) { word.append(byte) }
+            if count != word.count { Issue.record("\(text(line)): \(count) bytes of \(word)") }
             found.append(word)
         }
         return words.isBalanced ? found : nil

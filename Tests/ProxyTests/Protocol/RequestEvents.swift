@@ -93,7 +93,7 @@ struct NaiveRequestParser {
         let count: Int
         switch number() {
         case .incomplete: return nil
-        case .value(let value) where value <= 1_048_576: count = value
+        case .value(let value) where value <= 2_147_483_647: count = value
         case .value, .wrong: return .violation(.argumentCount)
         }
         guard count > 0 else { return .empty }
