@@ -50,7 +50,7 @@ def address_of(client):
 
 REDIS_ENDS = [
     (b"*-5\r\n", None),  # redis takes it for no request
-    (b"*2000000000\r\n", "invalid number of arguments"),
+    (b"*3000000000\r\n", "invalid number of arguments"),
     (b"*1\r\n$-4\r\n", "invalid length of an argument"),
     (b"*1\r\n:4\r\n", "something else than the length of an argument"),
     (b"*1\r\n$4\r\nPINGPING", "without a line end behind it"),
