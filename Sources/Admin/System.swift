@@ -25,10 +25,13 @@ func secondsSince1970() -> Int {
 // MARK: - Sockets
 
 enum SystemSocket {
-    /// A bound, listening, non-blocking socket.
+    /// A bound, listening, non-blocking socket, and its file if it is a unix socket.
     ///
-    /// - Parameter host: An address or a name; of several addresses the first counts.
-    static func listen(host: String, port: UInt16) throws(StatsListenError) -> Int32 {
+    /// - Parameter host: An address or a name, of whose addresses the first counts, or a path.
+    static func listen(
+        host: String, port: UInt16
+    ) throws(StatsListenError) -> (descriptor: Int32, file: SocketFile?) {
+        if host.utf8.first == UInt8(ascii: "/") { return try listen(path: host, port: port) }
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -40,24 +43,85 @@ enum SystemSocket {
             throw .resolve(host: host, port: port, reason: reason)
         }
         defer { unsafe freeaddrinfo(first) }
-        let type =
-            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-            | Int32(SOCK_NONBLOCK.rawValue)
-        let descriptor = unsafe socket(first.pointee.ai_family, type, 0)
-        guard descriptor >= 0 else { throw .socket(reason: lastError()) }
-        let (address, length) = unsafe (first.pointee.ai_addr, first.pointee.ai_addrlen)
+        let descriptor = try open(unsafe first.pointee.ai_family)
         var one: Int32 = 1
         _ = unsafe setsockopt(
             descriptor, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
-        guard unsafe bind(descriptor, address, length) == 0 else {
-            defer { close(descriptor) }
-            throw .bind(descriptor: descriptor, host: host, port: port, reason: lastError())
+        let place = Place(host: host, port: port)
+        try unsafe bind(
+            descriptor, to: first.pointee.ai_addr, first.pointee.ai_addrlen, of: place)
+        try listen(descriptor, of: place)
+        return (descriptor, nil)
+    }
+
+    /// A socket that nobody listens on is replaced: a process that was killed has left it.
+    private static func listen(
+        path: String, port: UInt16
+    ) throws(StatsListenError) -> (descriptor: Int32, file: SocketFile?) {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+            throw .path(path, reason: "it has \(bytes.count) bytes, and may have 107")
         }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
+        let place = Place(host: path, port: port)
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let descriptor = try open(AF_UNIX)
+        try unsafe withUnsafePointer(to: &address) { pointer throws(StatsListenError) in
+            let plain = unsafe UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr.self)
+            // Another proxy, which is not to lose its statistics to one started by mistake.
+            let status = unsafe connect(descriptor, plain, length)
+            guard status != 0, errno != EAGAIN else {
+                close(descriptor)
+                let reason = unsafe String(cString: strerror(EADDRINUSE))
+                throw .bind(descriptor: descriptor, host: path, port: port, reason: reason)
+            }
+            unsafe unlink(path)
+            try unsafe bind(descriptor, to: plain, length, of: place)
+        }
+        let file = SocketFile(path: path)
+        do throws(StatsListenError) { try listen(descriptor, of: place) } catch {
+            file?.remove()
+            throw error
+        }
+        return (descriptor, file)
+    }
+
+    /// Where a socket listens, for errors.
+    private struct Place {
+        let host: String
+        let port: UInt16
+    }
+
+    private static func open(_ family: Int32) throws(StatsListenError) -> Int32 {
+        let type =
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            | Int32(SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(family, type, 0)
+        guard descriptor >= 0 else { throw .socket(reason: lastError()) }
+        return descriptor
+    }
+
+    /// Closes the socket when that fails.
+    private static func bind(
+        _ descriptor: Int32, to address: UnsafePointer<sockaddr>?, _ length: socklen_t,
+        of place: Place
+    ) throws(StatsListenError) {
+        guard unsafe Glibc.bind(descriptor, address, length) == 0 else {
+            defer { close(descriptor) }
+            throw .bind(
+                descriptor: descriptor, host: place.host, port: place.port, reason: lastError())
+        }
+    }
+
+    /// Closes the socket when that fails.
+    private static func listen(_ descriptor: Int32, of place: Place) throws(StatsListenError) {
         guard Glibc.listen(descriptor, SOMAXCONN) == 0 else {
             defer { close(descriptor) }
-            throw .listen(descriptor: descriptor, host: host, port: port, reason: lastError())
+            throw .listen(
+                descriptor: descriptor, host: place.host, port: place.port, reason: lastError())
         }
-        return descriptor
     }
 
     enum Accepted {
@@ -122,6 +186,30 @@ enum SystemSocket {
 
     private static func lastError() -> String {
         unsafe String(cString: strerror(errno))
+    }
+}
+
+/// The file that stands for a unix socket.
+struct SocketFile: Sendable {
+    let path: String
+    private let device: dev_t
+    private let number: ino_t
+
+    /// Nil when there is none.
+    init?(path: String) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        self.path = path
+        device = status.st_dev
+        number = status.st_ino
+    }
+
+    /// Removes it, unless another has taken its place.
+    func remove() {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_dev == device, status.st_ino == number
+        else { return }
+        unsafe unlink(path)
     }
 }
 

@@ -12,6 +12,7 @@ struct Options: Sendable, Equatable {
     var logPath: String
     var configurationPath: String
     var statsPort: UInt16 = 22222
+    /// An address, a name, or the path of a unix socket.
     var statsAddress = "0.0.0.0"
     /// In milliseconds, 0 or more. Without effect: the statistics are always of now.
     var statsInterval: Int32 = 30_000

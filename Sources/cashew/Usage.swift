@@ -33,7 +33,8 @@ enum Usage {
                 "  -c, --conf-file=S      : set configuration file "
                     + "(default: \(program.configurationPath))",
                 "  -s, --stats-port=N     : set stats monitoring port (default: 22222)",
-                "  -a, --stats-addr=S     : set stats monitoring ip (default: 0.0.0.0)",
+                "  -a, --stats-addr=S     : set stats monitoring ip "
+                    + (program == .nutcracker ? "" : "or unix socket ") + "(default: 0.0.0.0)",
                 "  -i, --stats-interval=N : set stats aggregation interval in msec "
                     + "(default: 30000 msec)",
                 "  -p, --pid-file=S       : set pid file (default: \(pid))",

@@ -18,7 +18,8 @@ enum Texts {
         "  -o, --output=S         : set logging file (default: stderr)\r\n",
         "  -c, --conf-file=S      : set configuration file (default: /etc/cashew/cashew.yml)\r\n",
         "  -s, --stats-port=N     : set stats monitoring port (default: 22222)\r\n",
-        "  -a, --stats-addr=S     : set stats monitoring ip (default: 0.0.0.0)\r\n",
+        "  -a, --stats-addr=S     : set stats monitoring ip or unix socket "
+            + "(default: 0.0.0.0)\r\n",
         "  -i, --stats-interval=N : set stats aggregation interval in msec "
             + "(default: 30000 msec)\r\n",
         "  -p, --pid-file=S       : set pid file (default: off)\r\n",
