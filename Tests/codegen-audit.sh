@@ -37,7 +37,7 @@ start_up+='|Proxy\.(SocketAddress|NumberPipe|WorkerLimits|ServeError|SystemError
 start_up+='|Proxy\.Worker.*\.adoptHealth\('
 start_up+='|Proxy\.PeerAddress\.\(?text[. ]'
 start_up+='|Proxy\.\(?(WorkerStart|CounterBoard|ProcessState|(Worker|Pool)Counters|EventPipe|Serving|Shared)'
-start_up+='|Proxy\.(serve|\((openListeners|openListener|clientMax) in)'
+start_up+='|Proxy\.(serve|\((openListeners|openListener) in|DescriptorBudget)|Configuration\.descriptorWarning'
 start_up+='|closure #[0-9]+ .* in Proxy\.(serve|Thread)'
 start_up+='|Proxy\.\(?(MicroBenchmarks|Thread)[. ]| value witness for '
 

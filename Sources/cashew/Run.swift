@@ -1,17 +1,27 @@
 import Admin
 import Config
+import Proxy
 
 /// Checks the configuration and says whether it can be used: `-t`. Returns the exit status.
 func testConfiguration(_ options: Options) -> Int32 {
     let subject = "\(options.program.name): configuration file '\(options.configurationPath)'"
     do {
-        _ = try Configuration.load(path: options.configurationPath)
+        let configuration = try Configuration.load(path: options.configurationPath)
+        if let warning = descriptorWarning(of: configuration, options) {
+            printError("\(options.program.name): warning: \(warning)\n")
+        }
     } catch {
         printError("\(options.program.name): \(error)\n\(subject) syntax is invalid\n")
         return 1
     }
     printError("\(subject) syntax is ok\n")
     return 0
+}
+
+/// What the file may want and the limit of open files does not give.
+private func descriptorWarning(of configuration: Configuration, _ options: Options) -> String? {
+    configuration.descriptorWarning(
+        workerCount: options.proxyWorkerCount, descriptorMax: Descriptors.limit)
 }
 
 /// Runs the proxy until a signal ends it. Returns the exit status.
@@ -69,6 +79,7 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
                 + "syntax is invalid\n")
         return 1
     }
+    if let warning = descriptorWarning(of: configuration, options) { log.write(.warning, warning) }
     do {
         let stop = try Event()
         let ended = try Event()

@@ -1,6 +1,11 @@
 import Config
 import Proxy
 
+extension Options {
+    /// How many workers a proxy has that is started with these options.
+    var proxyWorkerCount: Int { workerCount.map(Int.init) ?? coreCount() }
+}
+
 /// Starts the proxy on threads of its own and returns.
 ///
 /// They end when `stop` happens. When they have ended, for whatever reason, `ended` happens.
@@ -8,7 +13,7 @@ func startProxy(
     _ configuration: Configuration, options: Options, logLevel: Int, stop: Event, ended: Event
 ) throws(ServeError) -> Serving {
     var serveOptions = ServeOptions()
-    serveOptions.workerCount = options.workerCount.map(Int.init) ?? coreCount()
+    serveOptions.workerCount = options.proxyWorkerCount
     serveOptions.memoryMax = Int(options.memoryMax) << 20
     serveOptions.shutdownTimeout = .seconds(Int64(options.shutdownTimeout))
     serveOptions.logLevel = UInt8(clamping: logLevel)

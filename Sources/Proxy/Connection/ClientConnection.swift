@@ -25,6 +25,11 @@ struct ClientConnection: ~Copyable {
 
     let socket: Socket
     let pool: UInt16
+    /// Of the connections to each server, the one that its requests go on.
+    var lane: UInt16 = 0
+    /// Whether it stays on its lane for good: when a server is done with a request that has no
+    /// reply cannot be known.
+    var keepsLane = false
     private(set) var phase = Phase.open
     var isAuthenticated: Bool
     /// Stands in the worker's list of clients to look after.
@@ -58,6 +63,28 @@ struct ClientConnection: ~Copyable {
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.isAuthenticated = isAuthenticated
+    }
+}
+
+// MARK: - Lanes
+
+/// What a client needs a connection to a server for.
+enum LaneUse {
+    /// A request that has just joined the client's queue, or its first fragment.
+    case request
+    case furtherFragment
+    /// A request that has no reply, and stands in no queue.
+    case silent
+}
+
+extension ClientConnection {
+    /// Whether it may go on another lane: there is nothing before it that could be overtaken.
+    func mayChangeLane(_ use: LaneUse) -> Bool {
+        switch use {
+        case .request: requestCount <= 1 && !keepsLane
+        case .furtherFragment: false
+        case .silent: requestCount == 0 && !keepsLane
+        }
     }
 }
 

@@ -30,6 +30,8 @@ struct ServerConnection: ~Copyable {
     let openedAt: UInt64
     /// Whether it is to find out if an ejected server is back; nobody else uses it until then.
     private(set) var isProbe: Bool
+    /// Whether its server had another when it was opened.
+    let isFurther: Bool
     private(set) var phase = Phase.connecting
     var isDirty = false
 
@@ -65,7 +67,7 @@ struct ServerConnection: ~Copyable {
 
     init(
         socket: Socket, pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool,
-        protocolKind: ProtocolKind = .redis
+        isFurther: Bool = false, protocolKind: ProtocolKind = .redis
     ) {
         parser = ReplyParser(protocolKind)
         self.socket = socket
@@ -74,6 +76,7 @@ struct ServerConnection: ~Copyable {
         self.place = UInt32(truncatingIfNeeded: place)
         self.openedAt = openedAt
         self.isProbe = isProbe
+        self.isFurther = isFurther
     }
 }
 

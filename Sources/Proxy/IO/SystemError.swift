@@ -14,6 +14,13 @@ struct SystemError: Error, Hashable, BitwiseCopyable {
     static var invalidReply: SystemError { SystemError(errno: EINVAL) }
     static var tooManyRequests: SystemError { SystemError(errno: EBUSY) }
 
+    static var noDescriptor: SystemError { SystemError(errno: EMFILE) }
+
+    /// Whether it is this process that lacks something.
+    var isOwn: Bool {
+        errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM
+    }
+
     static var outOfMemory: Int32 { ENOMEM }
     static var noBuffers: Int32 { -ENOBUFS }
     static var cancelled: Int32 { -ECANCELED }

@@ -66,7 +66,7 @@ struct NumberPipe: Sendable {
     }
 }
 
-enum Descriptors {
+package enum Descriptors {
     /// Raises the limit of open files as far as it goes, and returns it.
     static func raiseLimit() -> UInt64 {
         var limit = rlimit()

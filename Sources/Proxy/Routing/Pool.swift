@@ -38,7 +38,8 @@ struct Pool: ~Copyable {
     var nextReportAt: UInt64 = 0
 
     init(
-        configuration: PoolConfiguration, listener: Socket, firstServer: Int, seed: UInt64
+        configuration: PoolConfiguration, listener: Socket, firstServer: Int, seed: UInt64,
+        laneMax: Int
     ) {
         self.configuration = configuration
         protocolKind = configuration.protocolKind
@@ -53,7 +54,7 @@ struct Pool: ~Copyable {
         servers = FixedArray(count: configuration.servers.count) { index in
             Server(
                 configuration.servers[index],
-                connectionMax: Int(configuration.serverConnections))
+                laneCount: min(Int(configuration.serverConnections), laneMax))
         }
         topology = Topology(pool: configuration) { _ in true }
         random = SplitMix64(state: seed)
@@ -98,56 +99,6 @@ extension PoolConfiguration {
         }
         greetings.append("*1\r\n$4\r\nPING\r\n")
         return greetings
-    }
-}
-
-/// One server at run time: the connections to it, in the order of their use.
-struct Server: ~Copyable {
-    let configuration: ServerConfiguration
-    private let connections: FixedArray<Handle<ServerConnection>>
-    private(set) var connectionCount = 0
-    /// The connection that was chosen least recently.
-    private var nextConnection = 0
-
-    init(_ configuration: ServerConfiguration, connectionMax: Int) {
-        self.configuration = configuration
-        connections = FixedArray(count: connectionMax) { _ in .none }
-    }
-
-    /// Whether the next request opens a connection: twemproxy opens all it may before it uses one
-    /// a second time.
-    var wantsConnection: Bool { connectionCount < connections.count }
-
-    mutating func didOpen(_ connection: Handle<ServerConnection>) {
-        precondition(wantsConnection)
-        // The new one is the most recently chosen: it goes right before the next.
-        var index = connectionCount
-        while index > nextConnection {
-            connections[index] = connections[index - 1]
-            index -= 1
-        }
-        connections[nextConnection] = connection
-        connectionCount += 1
-        nextConnection = (nextConnection + 1) % connectionCount
-    }
-
-    /// - Precondition: There is a connection.
-    mutating func chooseConnection() -> Handle<ServerConnection> {
-        assert(connectionCount > 0)
-        let chosen = connections[nextConnection]
-        nextConnection &+= 1
-        if nextConnection == connectionCount { nextConnection = 0 }
-        return chosen
-    }
-
-    mutating func didClose(_ connection: Handle<ServerConnection>) {
-        var found = 0
-        while found < connectionCount, connections[found] != connection { found += 1 }
-        guard found < connectionCount else { return }
-        connectionCount -= 1
-        for index in found..<connectionCount { connections[index] = connections[index + 1] }
-        if nextConnection > found { nextConnection -= 1 }
-        if nextConnection >= connectionCount { nextConnection = 0 }
     }
 }
 

@@ -59,13 +59,16 @@ package struct ProcessState: ~Copyable, Sendable {
     let poolClients: FixedArray<AtomicCount>
     let workers: FixedArray<WorkerPlace>
     let addresses: AddressBook
+    let descriptors: DescriptorBudget
     let logLevel: LogThreshold
 
     init(
         _ configuration: Configuration, workerCount: Int, questions: EventPipe<UInt32>,
-        logLevel: UInt8
+        logLevel: UInt8, descriptorMax: UInt64 = .max
     ) {
         self.logLevel = LogThreshold(logLevel)
+        descriptors = DescriptorBudget(
+            configuration, workerCount: workerCount, descriptorMax: descriptorMax)
         addresses = AddressBook(
             configuration.pools.flatMap { $0.servers.map(\.address) }, questions: questions)
         let serverCount = configuration.pools.reduce(0) { $0 + $1.servers.count }
@@ -73,6 +76,18 @@ package struct ProcessState: ~Copyable, Sendable {
         poolClients = FixedArray(count: configuration.pools.count) { _ in AtomicCount() }
         workers = FixedArray(count: workerCount) { _ in WorkerPlace() }
     }
+
+    var clientCount: Int {
+        var count = 0
+        for pool in 0..<poolClients.count { count += poolClients[pool].current }
+        return count
+    }
+
+    /// Whether there is a descriptor for one more client, besides those that are counted.
+    var admitsClient: Bool { descriptors.admitsClient(besides: clientCount) }
+
+    /// Whether there is one for a connection to a server that has some.
+    var admitsConnection: Bool { descriptors.admitsConnection(besides: clientCount) }
 }
 
 /// A number that any thread may change.

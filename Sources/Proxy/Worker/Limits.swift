@@ -11,6 +11,8 @@ package struct WorkerLimits: Sendable {
     /// Mbufs that the kernel has at a time, per group.
     var providedMbufs = MbufCounts(incremental: 64, plain: 512)
     var client = ClientLimits()
+    /// Lanes of a server at most, whatever `server_connections` says.
+    var laneMax = 1 << 16
     /// Requests that may wait on one server connection. More get an error at once.
     var serverRequestMax: UInt32 = 1 << 20
     /// Bytes that may wait on one server connection when a request that has no reply comes. It is

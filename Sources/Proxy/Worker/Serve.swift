@@ -68,14 +68,14 @@ package func serve(
         throw .thread(reason: "no descriptor is left")
     }
     defer { started.close() }
-    var limits = WorkerLimits(
-        clientMax: clientMax(configuration, options, descriptorMax: descriptorMax),
-        memoryMax: options.memoryMax / options.workerCount)
-    limits.drainNanoseconds = options.shutdownTimeout.nanoseconds
     let process = Shared(
         ProcessState(
             configuration, workerCount: options.workerCount, questions: questions,
-            logLevel: options.logLevel))
+            logLevel: options.logLevel, descriptorMax: descriptorMax))
+    var limits = WorkerLimits(
+        clientMax: UInt32(process.value.descriptors.clientMax),
+        memoryMax: options.memoryMax / options.workerCount)
+    limits.drainNanoseconds = options.shutdownTimeout.nanoseconds
     let start = WorkerStart(
         configuration: configuration, listeners: try openListeners(configuration), limits: limits,
         process: process,
@@ -175,17 +175,6 @@ private func openListener(_ pool: PoolConfiguration) throws(ListenError) -> Sock
                 on: address, backlog: pool.backlog, unixPath: nil, permissions: nil)
         }
     }
-}
-
-/// What the limit of open files leaves for clients: twemproxy's sum, except that it cannot wrap.
-private func clientMax(
-    _ configuration: Configuration, _ options: ServeOptions, descriptorMax: UInt64
-) -> UInt32 {
-    let servers = configuration.pools.reduce(0) {
-        $0 + $1.servers.count * Int($1.serverConnections) * options.workerCount + 1
-    }
-    let left = Int(min(descriptorMax, 1 << 20)) - servers - 32
-    return UInt32(max(left, 1))
 }
 
 extension ListenAddress {

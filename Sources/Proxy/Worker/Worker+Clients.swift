@@ -55,7 +55,7 @@ extension Worker where IO: ~Copyable {
     /// Takes a client that has been counted as this worker's.
     mutating func didAccept(_ socket: Socket, pool: Int) {
         counters.value.totalConnections.add(1)
-        guard !clients.isFull, drainDeadline == .max else {
+        guard !clients.isFull, drainDeadline == .max, process.value.admitsClient else {
             process.value.workers[index].clients.add(-1)
             counters.value.clientsRefused.add(1)
             // One that came while the proxy ends is refused by whoever starts it, if anybody.

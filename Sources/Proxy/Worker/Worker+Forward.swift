@@ -23,7 +23,7 @@ extension Worker where IO: ~Copyable {
         let request = requests.insert(
             Request(.single, client: client, expecting: arrival.expectedKind))
         push(request, of: client)
-        switch connection(to: server, in: Int(clients[client].pool)) {
+        switch connection(to: server, for: client) {
         case .failure(let error):
             fail(request, error)
             return nil
@@ -52,7 +52,7 @@ extension Worker where IO: ~Copyable {
     ) {
         let pool = Int(clients[client].pool)
         var error = SystemError.tooManyRequests
-        switch connection(to: server, in: pool) {
+        switch connection(to: server, for: client, .silent) {
         case .failure(let reason):
             error = reason
         case .success(let connection):
@@ -114,17 +114,34 @@ extension Worker where IO: ~Copyable {
         counters.value.servers[place].inQueueBytes.add(byteCount)
     }
 
-    /// The connection that the next request to a server goes on; opened if the server has fewer
-    /// than it may have.
+    /// The connection that a client's next request to a server goes on. Opens one if its lane has
+    /// none.
     mutating func connection(
-        to server: Int, in pool: Int
+        to server: Int, for client: Handle<ClientConnection>, _ use: LaneUse = .request
     ) -> Result<Handle<ServerConnection>, SystemError> {
+        let pool = Int(clients[client].pool)
         if pools[pool].topology.isEmpty { return .failure(.connectionRefused) }
-        if pools[pool].servers[server].wantsConnection { return open(to: server, in: pool) }
-        let chosen = pools[pool].servers[server].chooseConnection()
+        let hasOneLane = pools[pool].servers[server].hasOneLane
+        let lane = hasOneLane ? 0 : takeLane(of: client, to: server, use)
+        let chosen = pools[pool].servers[server].connection(in: lane)
+        if chosen.isNone { return open(to: server, in: pool, lane: lane) }
         guard connections[chosen].requestCount < limits.serverRequestMax else {
             return .failure(.tooManyRequests)
         }
         return .success(chosen)
+    }
+
+    /// As long as a client has requests in flight they go on one connection per server, so that
+    /// none is overtaken by one behind it.
+    private mutating func takeLane(
+        of client: Handle<ClientConnection>, to server: Int, _ use: LaneUse
+    ) -> Int {
+        if clients[client].mayChangeLane(use) {
+            let pool = Int(clients[client].pool)
+            clients[client].lane = UInt16(
+                truncatingIfNeeded: pools[pool].servers[server].takeLane())
+        }
+        if use == .silent { clients[client].keepsLane = true }
+        return Int(clients[client].lane)
     }
 }

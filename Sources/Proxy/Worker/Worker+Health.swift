@@ -62,8 +62,9 @@ extension Worker where IO: ~Copyable {
         process.value.servers[Int(connections[connection].place)].didRecover()
         process.value.healthVersion.add(1, ordering: .releasing)
         events.send(LogEvent(.serverRecovered, pool: pool, server: server))
-        if pools[pool].servers[server].wantsConnection {
-            pools[pool].servers[server].didOpen(connection)
+        let lane = pools[pool].servers[server].takeLane()
+        if pools[pool].servers[server].connection(in: lane).isNone {
+            pools[pool].servers[server].didOpen(connection, in: lane)
         } else {
             fail(connection, .endOfStream)
         }

@@ -3,16 +3,39 @@ import Config
 // The life of a connection to a server: open, greet, fail, and close.
 
 extension Worker where IO: ~Copyable {
-    /// - Parameter isProbe: Whether it is to find out if the server is back, and is nobody else's.
+    /// Opens a connection in a lane that has none. If the process has no descriptor for it, the
+    /// lane gets that of another.
     mutating func open(
-        to server: Int, in pool: Int, isProbe: Bool = false
+        to server: Int, in pool: Int, lane: Int
+    ) -> Result<Handle<ServerConnection>, SystemError> {
+        let isFirst = pools[pool].servers[server].connectionCount == 0
+        if isFirst || process.value.admitsConnection {
+            let opened = open(to: server, in: pool, isFurther: !isFirst)
+            guard case .failure(let error) = opened, error.isOwn else {
+                if case .success(let connection) = opened {
+                    pools[pool].servers[server].didOpen(connection, in: lane)
+                }
+                return opened
+            }
+        }
+        let shared = pools[pool].servers[server].shareConnection(with: lane)
+        return shared.isNone ? .failure(.noDescriptor) : .success(shared)
+    }
+
+    /// Opens a connection that is in no lane yet.
+    ///
+    /// - Parameters:
+    ///   - isProbe: Whether it is to find out if the server is back, and is nobody else's.
+    ///   - isFurther: Whether the server has another.
+    mutating func open(
+        to server: Int, in pool: Int, isProbe: Bool = false, isFurther: Bool = false
     ) -> Result<Handle<ServerConnection>, SystemError> {
         let place = pools[pool].firstServer &+ server
         guard let address = process.value.addresses.address(of: place, now: now) else {
             didFailToOpen(server, in: pool, .hostDown, isProbe: isProbe)
             return .failure(.hostDown)
         }
-        guard !connections.isFull else { return .failure(.tooManyRequests) }
+        guard !connections.isFull else { return .failure(.noDescriptor) }
         counters.value.totalConnections.add(1)
         switch ring.openSocket(for: address) {
         case .failure(let error):
@@ -23,27 +46,29 @@ extension Worker where IO: ~Copyable {
             let connection = connections.insert(
                 ServerConnection(
                     socket: socket, pool: pool, server: server,
-                    place: place, openedAt: now, isProbe: isProbe,
+                    place: place, openedAt: now, isProbe: isProbe, isFurther: isFurther,
                     protocolKind: pools[pool].protocolKind))
             counters.value.currConnections.add(1)
-            if !isProbe { pools[pool].servers[server].didOpen(connection) }
+            if isFurther { process.value.descriptors.furtherConnections.add(1) }
             ring.connect(socket, to: address, token: Token(.serverConnect, connection))
             greet(on: connection, in: pool)
             return .success(connection)
         }
     }
 
+    /// What this process is short of is no failure of the server.
     private mutating func didFailToOpen(
         _ server: Int, in pool: Int, _ error: SystemError, isProbe: Bool
     ) {
         counters.value.servers[pools[pool].firstServer &+ server].serverErr.add(1)
         report(.serverFailed, server: server, of: pool, error)
-        if !isProbe { didFail(server: server, of: pool, openedAt: now) }
+        if !isProbe, !error.isOwn { didFail(server: server, of: pool, openedAt: now) }
     }
 
     mutating func preconnect(to server: Int, in pool: Int) {
         guard pools[pool].servers[server].connectionCount == 0 else { return }
-        if case .failure = open(to: server, in: pool) {
+        let lane = pools[pool].servers[server].takeLane()
+        if case .failure = open(to: server, in: pool, lane: lane) {
             scheduleReopening(of: server, in: pool)
         }
     }
@@ -164,6 +189,9 @@ extension Worker where IO: ~Copyable {
 
     mutating func didClose(_ connection: Handle<ServerConnection>) {
         mbufs.release(&connections[connection].outgoing)
+        if connections[connection].isFurther {
+            process.value.descriptors.furtherConnections.add(-1)
+        }
         connections.remove(connection)
         counters.value.currConnections.add(-1)
     }

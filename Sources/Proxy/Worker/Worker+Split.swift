@@ -31,12 +31,14 @@ extension Worker where IO: ~Copyable {
     mutating func makeFragments(of gathering: Handle<Gathering>, pool: Int) {
         var last = Handle<Request>.none
         let expectedKind = gatherings[gathering].assembly.expectedKind
+        let client = requests[gatherings[gathering].whole].client
         for server in 0..<pools[pool].servers.count where parts[server].keyCount > 0 {
             var fragment = Request(
                 .fragment, client: .none, gathering: gathering, expecting: expectedKind)
             fragment.server = UInt16(truncatingIfNeeded: server)
             let handle = requests.insert(fragment)
             parts[server].fragment = handle
+            let use = last.isNone ? LaneUse.request : .furtherFragment
             if last.isNone {
                 gatherings[gathering].firstFragment = handle
             } else {
@@ -45,7 +47,7 @@ extension Worker where IO: ~Copyable {
             last = handle
             gatherings[gathering].pendingCount &+= 1
             counters.value.pools[pool].fragments.add(1)
-            switch connection(to: server, in: pool) {
+            switch connection(to: server, for: client, use) {
             case .failure(let error):
                 parts[server].connection = .none
                 parts[server].failure = error

@@ -88,12 +88,13 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
             defer { firstServer += configuration.pools[index].servers.count }
             return Pool(
                 configuration: configuration.pools[index], listener: listeners[index],
-                firstServer: firstServer, seed: seed &+ UInt64(index))
+                firstServer: firstServer, seed: seed &+ UInt64(index), laneMax: limits.laneMax)
         }
         probeTimes = FixedArray(count: firstServer) { _ in .max }
         reopenings = FixedArray(count: firstServer) { _ in Reopening() }
         logLimits = LogLimits(serverCount: firstServer, poolCount: listeners.count)
-        let connectionMax = configuration.connectionMax
+        let connectionMax = configuration.connectionMax(
+            laneMax: limits.laneMax, descriptorMax: process.value.descriptors.total)
         clients = Slab(capacity: limits.clientMax)
         // Twice as many as are in use at once, because old ones linger until the kernel is done.
         connections = Slab(capacity: connectionMax * 2 + 64)
@@ -114,8 +115,11 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
 
 extension Configuration {
     /// Server connections of all pools together.
-    fileprivate var connectionMax: UInt32 {
-        pools.reduce(0) { $0 + UInt32($1.servers.count) * UInt32($1.serverConnections) }
+    fileprivate func connectionMax(laneMax: Int, descriptorMax: Int) -> UInt32 {
+        let wanted = pools.reduce(0) {
+            $0 + $1.servers.count * min(Int($1.serverConnections), laneMax)
+        }
+        return UInt32(min(wanted, descriptorMax))
     }
 }
 

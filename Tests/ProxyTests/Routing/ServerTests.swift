@@ -3,32 +3,31 @@ import Testing
 
 @testable import Proxy
 
-/// Which connection to a server the next request goes to (twemproxy nc_server.c:server_conn).
+/// Which connection to a server a client's requests go on (twemproxy nc_server.c:server_conn).
 @Suite struct ServerTests {
-    private func server(connectionMax: Int) -> Server {
+    private func server(laneCount: Int) -> Server {
         Server(
             ServerConfiguration(
                 name: "s", address: .unix(path: "nothing.sock"), weight: 1),
-            connectionMax: connectionMax)
+            laneCount: laneCount)
     }
 
     private func handle(_ index: UInt32) -> Handle<ServerConnection> {
         Handle(index: index, generation: 1)
     }
 
-    /// What a worker does with a request: opens a connection as long as it may, then takes turns.
+    /// What a worker does with requests of clients that have nothing in flight.
     private func route(
         _ count: Int, to server: inout Server, opened: inout UInt32
     ) -> [UInt32] {
         var chosen: [UInt32] = []
         for _ in 0..<count {
-            if server.wantsConnection {
-                server.didOpen(handle(opened))
-                chosen.append(opened)
+            let lane = server.takeLane()
+            if server.connection(in: lane).isNone {
+                server.didOpen(handle(opened), in: lane)
                 opened += 1
-            } else {
-                chosen.append(server.chooseConnection().index)
             }
+            chosen.append(server.connection(in: lane).index)
         }
         return chosen
     }
@@ -38,44 +37,43 @@ import Testing
             (1, [0, 0, 0, 0, 0, 0, 0]), (2, [0, 1, 0, 1, 0, 1, 0]), (3, [0, 1, 2, 0, 1, 2, 0]),
             (5, [0, 1, 2, 3, 4, 0, 1]),
         ] as [(Int, [UInt32])])
-    func opensAllThenTakesTurns(_ connectionMax: Int, _ expected: [UInt32]) {
-        var server = server(connectionMax: connectionMax)
+    func opensAllThenTakesTurns(_ laneCount: Int, _ expected: [UInt32]) {
+        var server = server(laneCount: laneCount)
         var opened: UInt32 = 0
         let chosen = route(7, to: &server, opened: &opened)
         #expect(chosen == expected)
+        let hasOneLane = server.hasOneLane
+        #expect(hasOneLane == (laneCount == 1))
     }
 
     /// Wire case redis/conns/preconnect_then_three: the connection that was there before the first
     /// request is the first to be used again.
     @Test func aConnectionOpenedInAdvanceIsTheOldest() {
-        var server = server(connectionMax: 3)
+        var server = server(laneCount: 3)
         var opened: UInt32 = 0
-        server.didOpen(handle(opened))
+        server.didOpen(handle(opened), in: server.takeLane())
         opened += 1
         let chosen = route(5, to: &server, opened: &opened)
         #expect(chosen == [1, 2, 0, 1, 2])
     }
 
-    @Test func aClosedConnectionLeavesTheOthersInTheirOrder() {
-        for used in 0..<4 {
-            for closed in 0..<4 as Range<UInt32> {
-                var server = server(connectionMax: 4)
-                var opened: UInt32 = 0
-                let before = route(4 + used, to: &server, opened: &opened)
-                let order = before.suffix(4)
-                server.didClose(handle(closed))
-                let count = server.connectionCount
-                #expect(count == 3)
-                var chosen: [UInt32] = []
-                for _ in 0..<6 { chosen.append(server.chooseConnection().index) }
-                let expected = order.filter { $0 != closed }
-                #expect(chosen == expected + expected)
-            }
+    /// The others stay where they are: whoever has requests on them goes on with them.
+    @Test func aClosedConnectionIsOpenedAgainInItsLane() {
+        for closed in 0..<4 as Range<UInt32> {
+            var server = server(laneCount: 4)
+            var opened: UInt32 = 0
+            _ = route(4, to: &server, opened: &opened)
+            server.didClose(handle(closed))
+            let count = server.connectionCount
+            #expect(count == 3)
+            let chosen = route(8, to: &server, opened: &opened)
+            let expected = (0..<8).map { UInt32($0) % 4 }.map { $0 == closed ? 4 : $0 }
+            #expect(chosen == expected)
         }
     }
 
     @Test func closingAStrangerChangesNothing() {
-        var server = server(connectionMax: 2)
+        var server = server(laneCount: 2)
         var opened: UInt32 = 0
         _ = route(2, to: &server, opened: &opened)
         server.didClose(handle(9))
@@ -86,34 +84,24 @@ import Testing
         #expect(chosen == [0, 1, 0])
     }
 
-    /// Against a queue that has the least recently chosen connection in front.
-    @Test(arguments: [1, 2, 3, 7])
-    func alwaysTakesTheLeastRecentlyChosen(_ connectionMax: Int) {
-        var random = SeededRandom(seed: UInt64(connectionMax))
-        var server = server(connectionMax: connectionMax)
-        var queue: [UInt32] = []
-        var opened: UInt32 = 0
-        for round in 0..<3000 {
-            let wants = server.wantsConnection
-            #expect(wants == (queue.count < connectionMax))
-            switch Int.random(in: 0..<10, using: &random) {
-            case 0 where !queue.isEmpty:
-                let closed = queue.remove(at: Int.random(in: 0..<queue.count, using: &random))
-                server.didClose(handle(closed))
-            case 1...4 where wants:
-                server.didOpen(handle(opened))
-                queue.append(opened)
-                opened += 1
-            default:
-                guard !queue.isEmpty else { continue }
-                let chosen = server.chooseConnection().index
-                let expected = queue.removeFirst()
-                queue.append(expected)
-                if chosen != expected {
-                    Issue.record("round \(round): \(chosen), not \(expected)")
-                    return
-                }
-            }
-        }
+    /// When no more can be opened. The lane keeps what it got as long as that is there, also when
+    /// more could be opened again: its clients may have requests on it.
+    @Test func lanesShareAConnection() {
+        var server = server(laneCount: 4)
+        let none = server.shareConnection(with: 2).isNone
+        #expect(none)
+        server.didOpen(handle(7), in: 3)
+        server.didOpen(handle(8), in: 0)
+        let shared = [1, 2].map { server.shareConnection(with: $0).index }
+        #expect(shared == [7, 7])
+        let lanes = (0..<4).map { server.connection(in: $0).index }
+        #expect(lanes == [8, 7, 7, 7])
+        var count = server.connectionCount
+        #expect(count == 2)
+        server.didClose(handle(7))
+        let areNone = (0..<4).map { server.connection(in: $0).isNone }
+        #expect(areNone == [false, true, true, true])
+        count = server.connectionCount
+        #expect(count == 1)
     }
 }

@@ -13,6 +13,8 @@ extension SimulatedProcess {
         }
         let clientCount = state.value.poolClients[0].current
         if clientCount != 0 { world.fail("\(clientCount) clients are still counted") }
+        let furtherCount = state.value.descriptors.furtherConnections.current
+        if furtherCount != 0 { world.fail("\(furtherCount) connections are still counted") }
     }
 
     private static func left(
