@@ -35,6 +35,7 @@ start_up+='|Proxy\):Config\.PoolConfiguration\.|Proxy\.Worker.*\.(init\(|start\(
 start_up+='|static Proxy\.(UringRing|Pool|SocketAddress|Sockets|Thread|Descriptors)\.'
 start_up+='|Proxy\.(SocketAddress|NumberPipe|WorkerLimits|ServeError|SystemError\.text)'
 start_up+='|Proxy\.Worker.*\.adoptHealth\('
+start_up+='|Proxy\.(AddressEntry\.(init|lookUp)|AddressBook\.(init|answerQuestions))| of Config\.ServerAddress'
 start_up+='|Proxy\.PeerAddress\.\(?text[. ]'
 start_up+='|Proxy\.\(?(WorkerStart|CounterBoard|ProcessState|(Worker|Pool)Counters|EventPipe|Serving|Shared)'
 start_up+='|Proxy\.(serve|\((openListeners|openListener) in|DescriptorBudget)|Configuration\.descriptorWarning'

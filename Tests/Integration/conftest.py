@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from fakes import FakeServer
+from ports import HOST
 from proxy import BINARY, IS_NUTCRACKER, Proxy
 from resp import Client
 from shards import RedisServer, named
@@ -131,8 +132,8 @@ def start_fake():
     """Starts scripted servers: `start_fake(script)`."""
     fakes = []
 
-    def start(script, port=None):
-        fakes.append(FakeServer(script, port))
+    def start(script, port=None, host=HOST):
+        fakes.append(FakeServer(script, port, host))
         return fakes[-1]
 
     yield start

@@ -56,11 +56,11 @@ class Connection:
 class FakeServer:
     """Listens on a port and runs `script(connection)` in a thread for each connection."""
 
-    def __init__(self, script, port=None):
+    def __init__(self, script, port=None, host=HOST):
         self.script, self.port, self.connections = script, port or free_port(), []
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind((HOST, self.port))
+        self.listener.bind((host, self.port))
         self.listener.listen(1024)
         threading.Thread(target=self._accept, daemon=True).start()
 

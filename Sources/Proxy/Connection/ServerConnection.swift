@@ -4,12 +4,15 @@ import Config
 ///
 /// As with `ClientConnection`, events change it and `nextAction` says what to do.
 ///
-///     connecting ──▶ greeting ── AUTH and SELECT answered ──▶ ready
-///         └──────────────┴─────────── failure ─────────────────┴─▶ closing ──▶ closed
+///     resolving ──▶ connecting ──▶ greeting ── AUTH and SELECT answered ──▶ ready
+///         └────────────┴──────────────┴────────── failure ──────────────────┴─▶ closing ──▶ closed
 ///
 /// Requests queue in every phase before `closing`, and are sent in `ready`.
 struct ServerConnection: ~Copyable {
     enum Phase: UInt8 {
+        /// Waits for its server's name to be looked up; it has no socket.
+        case resolving
+        /// To one of the addresses after another.
         case connecting
         /// The proxy's own requests are under way; no client's may overtake them.
         case greeting
@@ -19,9 +22,11 @@ struct ServerConnection: ~Copyable {
     enum Action: Equatable {
         case none, receive, send
         case cancelConnect, cancelReceive, cancelSend, close
+        /// As `close`, where there is no socket.
+        case forget
     }
 
-    let socket: Socket
+    private(set) var socket = Socket.none
     let pool: UInt16
     let server: UInt16
     /// Its server's place among those of all pools.
@@ -32,10 +37,16 @@ struct ServerConnection: ~Copyable {
     private(set) var isProbe: Bool
     /// Whether its server had another when it was opened.
     let isFurther: Bool
-    private(set) var phase = Phase.connecting
+    private(set) var phase = Phase.resolving
+    /// When to go on without an answer, or to give the address up that is being connected to, in
+    /// nanoseconds.
+    var connectDeadline = UInt64.max
+    /// The address that is being connected to, and how many were before it.
+    private(set) var addressIndex: UInt8 = 0
+    private(set) var triedCount: UInt8 = 0
     var isDirty = false
 
-    private var isConnecting = true
+    private var isConnecting = false
     private(set) var isReceiving = false
     private(set) var isSending = false
     private var isConnectCancelled = false
@@ -66,11 +77,10 @@ struct ServerConnection: ~Copyable {
     private(set) var silentBytes = 0
 
     init(
-        socket: Socket, pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool,
+        pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool,
         isFurther: Bool = false, protocolKind: ProtocolKind = .redis
     ) {
         parser = ReplyParser(protocolKind)
-        self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.server = UInt16(truncatingIfNeeded: server)
         self.place = UInt32(truncatingIfNeeded: place)
@@ -92,7 +102,7 @@ extension ServerConnection {
 
     /// The request just pushed is the proxy's own. It is sent before anything is received.
     mutating func didAddGreeting() {
-        assert(phase == .connecting)
+        assert(phase.rawValue <= Phase.connecting.rawValue)
         greetingCount &+= 1
         unsentCount &-= 1
     }
@@ -122,6 +132,34 @@ extension ServerConnection {
     /// A probe that was answered is a connection like any other.
     mutating func didProbe() {
         isProbe = false
+    }
+
+    /// An address is being connected to, with a socket of its own.
+    mutating func didBeginConnect(_ socket: Socket, address index: Int) {
+        assert(phase.rawValue <= Phase.connecting.rawValue && !isConnecting)
+        self.socket = socket
+        phase = .connecting
+        isConnecting = true
+        addressIndex = UInt8(truncatingIfNeeded: index)
+        triedCount &+= 1
+    }
+
+    /// Whether the connect, which is taking too long, is to be cancelled now.
+    mutating func cancelConnect() -> Bool {
+        guard isConnecting, !isConnectCancelled else { return false }
+        isConnectCancelled = true
+        return true
+    }
+
+    /// The connect has failed. Returns whether that was because it took too long.
+    mutating func didFailConnect() -> Bool {
+        defer { isConnectCancelled = false }
+        return isConnectCancelled
+    }
+
+    /// Its socket is closed, and another may be opened.
+    mutating func didLoseSocket() {
+        socket = .none
     }
 
     mutating func didConnect() {
@@ -173,7 +211,7 @@ extension ServerConnection {
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
     mutating func nextAction() -> Action {
         switch phase {
-        case .connecting:
+        case .resolving, .connecting:
             return .none
         case .greeting, .ready:
             if !isReceiving {
@@ -220,6 +258,6 @@ extension ServerConnection {
         }
         guard !isConnecting, !isReceiving, !isSending else { return .none }
         phase = .closed
-        return .close
+        return socket == .none ? .forget : .close
     }
 }

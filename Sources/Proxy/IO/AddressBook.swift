@@ -3,10 +3,10 @@ import Glibc
 import Synchronization
 
 /// The addresses of all servers, looked up on a thread of their own, because a name server may
-/// take seconds and no client is to wait for it.
+/// take seconds and no client is to wait that long for it.
 ///
 /// Numeric addresses and unix sockets are known from the start. A name is looked up at the start,
-/// and again whenever a connection to it is opened, for the next one.
+/// and again before a connection to it is opened, if what is known is older than a second.
 struct AddressBook: ~Copyable, Sendable {
     private let entries: FixedArray<AddressEntry>
     /// Places to look up; a full pipe drops them, and the next connection asks again.
@@ -18,13 +18,33 @@ struct AddressBook: ~Copyable, Sendable {
         entries = FixedArray(count: addresses.count) { AddressEntry(addresses[$0]) }
     }
 
-    /// Where a server is, as far as is known; nil when its name does not resolve. Has it looked up
-    /// anew, unless that was less than a second ago.
-    func address(of place: Int, now: UInt64) -> SocketAddress? {
+    /// Whether what is known of a server's place was true less than a second ago. Has it looked up
+    /// if not.
+    ///
+    /// - Parameter now: Nanoseconds of CLOCK_MONOTONIC.
+    func isFresh(_ place: Int, now: UInt64) -> Bool {
+        guard !entries[place].isFresh(now: now) else { return true }
         if entries[place].wantsLookup(now: now) {
             questions.send(UInt32(truncatingIfNeeded: place))
         }
-        return entries[place].current
+        return false
+    }
+
+    /// One of the addresses of a server; nil when there is none: its name does not resolve.
+    ///
+    /// - Parameter index: Any number: they are in a circle.
+    func address(of place: Int, at index: Int) -> SocketAddress? {
+        entries[place].known.withLock { $0[index] }
+    }
+
+    func addressCount(of place: Int) -> Int { entries[place].known.withLock { $0.count } }
+
+    /// The address to try first: the one that worked last.
+    func preferredIndex(of place: Int) -> Int { entries[place].known.withLock { $0.preferred } }
+
+    /// From now on this address of a server is the first to be tried.
+    func prefer(_ index: Int, of place: Int) {
+        entries[place].known.withLock { $0.prefer(index) }
     }
 
     /// Looks up every name once, then what is asked for. Does not return.
@@ -49,42 +69,83 @@ struct AddressBook: ~Copyable, Sendable {
 struct AddressEntry: ~Copyable, Sendable {
     /// nil when there is nothing to look up.
     private let name: (host: String, port: UInt16)?
-    private let known: Mutex<SocketAddress?>
+    let known: Mutex<SocketAddresses>
     private let answered: Atomic<Bool>
     private let askedAt = Atomic<UInt64>(0)
+    /// When the lookup began that was answered last, in nanoseconds.
+    private let lookedUpAt = Atomic<UInt64>(0)
+
+    /// How old an answer may be, and how often a name is looked up.
+    private static var ageMax: UInt64 { 1_000_000_000 }
 
     init(_ address: ServerAddress) {
+        let found: SocketAddress?
         switch address {
         case .unix(let path):
             name = nil
-            known = Mutex(SocketAddress(unixPath: path))
+            found = SocketAddress(unixPath: path)
             answered = Atomic(true)
         case .tcp(let host, let port):
-            let numeric = SocketAddress(numericHost: host, port: port)
-            name = numeric == nil ? (host, port) : nil
-            answered = Atomic(numeric != nil)
-            known = Mutex(numeric)
+            found = SocketAddress(numericHost: host, port: port)
+            name = found == nil ? (host, port) : nil
+            answered = Atomic(found != nil)
         }
+        var known = SocketAddresses()
+        if let found { known.append(found) }
+        self.known = Mutex(known)
     }
-
-    var current: SocketAddress? { known.withLock { $0 } }
 
     var isAnswered: Bool { answered.load(ordering: .acquiring) }
 
+    func isFresh(now: UInt64) -> Bool {
+        let answeredAt = lookedUpAt.load(ordering: .acquiring)
+        return name == nil || answeredAt > now || now - answeredAt <= Self.ageMax
+    }
+
     func wantsLookup(now: UInt64) -> Bool {
-        guard name != nil, now &- askedAt.load(ordering: .relaxed) > 1_000_000_000 else {
-            return false
-        }
+        guard now &- askedAt.load(ordering: .relaxed) > Self.ageMax else { return false }
         askedAt.store(now, ordering: .relaxed)
         return true
     }
 
-    /// A name that no longer resolves keeps its last address: the name server may be what failed.
+    /// A name that no longer resolves keeps its last addresses: the name server may be what failed.
     func lookUp() {
         guard let name else { return }
+        let startedAt = MonotonicClock.now
         if case .success(let found) = SocketAddress.resolve(host: name.host, port: name.port) {
-            known.withLock { $0 = found }
+            known.withLock { $0.replace(with: found) }
         }
+        lookedUpAt.store(startedAt, ordering: .releasing)
         answered.store(true, ordering: .releasing)
+    }
+}
+
+/// The first addresses of a name, in a circle.
+struct SocketAddresses: BitwiseCopyable {
+    static var countMax: Int { 8 }
+
+    private var addresses = InlineArray<8, SocketAddress?>(repeating: nil)
+    private(set) var count = 0
+    /// The one to try first.
+    private(set) var preferred = 0
+
+    /// Drops those beyond `countMax`.
+    mutating func append(_ address: SocketAddress) {
+        guard count < Self.countMax else { return }
+        addresses[count] = address
+        count += 1
+    }
+
+    subscript(index: Int) -> SocketAddress? { count == 0 ? nil : addresses[index % count] }
+
+    mutating func prefer(_ index: Int) {
+        if count > 0 { preferred = index % count }
+    }
+
+    /// The preferred address stays so if it is still there: name servers give them in any order.
+    mutating func replace(with found: SocketAddresses) {
+        let old = self[preferred]
+        self = found
+        for index in 0..<count where self[index] == old { preferred = index }
     }
 }

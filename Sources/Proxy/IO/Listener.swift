@@ -47,6 +47,7 @@ enum Sockets {
         guard descriptor >= 0 else { return .failure(SystemError(errno: errno)) }
         if !address.isUnix {
             set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+            keepAlive(descriptor)
         }
         return .success(Socket(descriptor: descriptor))
     }
@@ -55,10 +56,22 @@ enum Sockets {
         _ = Glibc.close(socket.descriptor)
     }
 
-    static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32) {
-        var one: Int32 = 1
+    static func set(
+        _ descriptor: Int32, _ level: Int32, _ option: Int32, to value: Int32 = 1
+    ) {
+        var value = value
         _ = unsafe setsockopt(
-            descriptor, level, option, &one, socklen_t(MemoryLayout<Int32>.size))
+            descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// Has the kernel end an idle connection to a server that is out of reach for about ten
+    /// seconds, so that no request finds it so: firewalls and translators of addresses forget
+    /// connections without a word.
+    private static func keepAlive(_ descriptor: Int32) {
+        set(descriptor, Int32(SOL_SOCKET), SO_KEEPALIVE)
+        set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, to: 5)
+        set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, to: 2)
+        set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, to: 3)
     }
 
     private static func failure(_ call: String) -> ListenError {

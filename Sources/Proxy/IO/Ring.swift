@@ -81,6 +81,8 @@ protocol Ring: ~Copyable {
 /// A socket's file descriptor.
 struct Socket: Hashable, BitwiseCopyable {
     let descriptor: Int32
+
+    static var none: Socket { Socket(descriptor: -1) }
 }
 
 /// Which provided mbufs a receive takes. Clients have their own, so that they can be kept waiting

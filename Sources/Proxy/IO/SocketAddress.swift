@@ -31,31 +31,38 @@ struct SocketAddress: BitwiseCopyable {
     /// - Returns: nil when the host is no IPv4 or IPv6 address in digits.
     init?(numericHost host: String, port: UInt16) {
         guard
-            case .success(let address) = Self.find(host, port: port, flags: AI_NUMERICHOST)
+            case .success(let found) = Self.find(host, port: port, flags: AI_NUMERICHOST),
+            let address = found[0]
         else { return nil }
         self = address
     }
 
     /// Looks a host up, which may ask a name server and take seconds.
-    static func resolve(host: String, port: UInt16) -> Result<SocketAddress, ResolveError> {
+    static func resolve(host: String, port: UInt16) -> Result<SocketAddresses, ResolveError> {
         find(host, port: port, flags: 0)
     }
 
     private static func find(
         _ host: String, port: UInt16, flags: Int32
-    ) -> Result<SocketAddress, ResolveError> {
+    ) -> Result<SocketAddresses, ResolveError> {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         unsafe hints.ai_flags = flags
         var found: UnsafeMutablePointer<addrinfo>?
         let status = unsafe getaddrinfo(host, String(port), &hints, &found)
-        guard status == 0, let first = unsafe found else {
+        guard status == 0 else {
             return unsafe .failure(ResolveError(text: String(cString: gai_strerror(status))))
         }
-        defer { unsafe freeaddrinfo(first) }
-        return unsafe .success(
-            SocketAddress(copying: first.pointee.ai_addr, length: first.pointee.ai_addrlen))
+        defer { unsafe freeaddrinfo(found) }
+        var addresses = SocketAddresses()
+        var next = unsafe found
+        while let entry = unsafe next {
+            unsafe addresses.append(
+                SocketAddress(copying: entry.pointee.ai_addr, length: entry.pointee.ai_addrlen))
+            unsafe next = entry.pointee.ai_next
+        }
+        return .success(addresses)
     }
 
     struct ResolveError: Error {
@@ -75,6 +82,17 @@ struct SocketAddress: BitwiseCopyable {
         unsafe withUnsafePointer(to: storage) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 unsafe body(address, length)
+            }
+        }
+    }
+}
+
+extension SocketAddress: Equatable {
+    static func == (one: SocketAddress, other: SocketAddress) -> Bool {
+        guard one.length == other.length else { return false }
+        return unsafe one.withSockaddr { first, length in
+            unsafe other.withSockaddr { second, _ in
+                unsafe memcmp(first, second, Int(length)) == 0
             }
         }
     }

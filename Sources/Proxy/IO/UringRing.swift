@@ -126,9 +126,7 @@ struct UringRing: ~Copyable {
 
 extension UringRing: Ring {
     var now: UInt64 {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+        MonotonicClock.now
     }
 
     var microsecondsSince1970: Int {

@@ -25,7 +25,7 @@ struct Pool: ~Copyable {
     /// whether an ejected server is back.
     let greetings: FixedArray<FixedBytes>
     let database: Int
-    /// Whether the kernel finds out about peers that vanished, clients and servers.
+    /// Whether the kernel finds out about clients that vanished; of servers it always does.
     let isKeptAlive: Bool
     let clientMax: Int
     /// Whether failing servers are taken out of the topology, after how many failures in a row, and

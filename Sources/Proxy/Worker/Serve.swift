@@ -170,7 +170,10 @@ private func openListener(_ pool: PoolConfiguration) throws(ListenError) -> Sock
         switch SocketAddress.resolve(host: host, port: port) {
         case .failure(let error):
             throw ListenError(text: "address resolution of '\(host)' failed: \(error.text)")
-        case .success(let address):
+        case .success(let addresses):
+            guard let address = addresses[0] else {
+                throw ListenError(text: "'\(host)' has no address")
+            }
             return try Sockets.listen(
                 on: address, backlog: pool.backlog, unixPath: nil, permissions: nil)
         }

@@ -69,6 +69,8 @@ extension Worker where IO: ~Copyable {
                 ring.cancel(Token(.serverSend, connection))
             case .close:
                 ring.close(socket, token: Token(.serverClose, connection))
+            case .forget:
+                return didClose(connection)
             }
         }
     }

@@ -30,30 +30,22 @@ extension Worker where IO: ~Copyable {
     mutating func open(
         to server: Int, in pool: Int, isProbe: Bool = false, isFurther: Bool = false
     ) -> Result<Handle<ServerConnection>, SystemError> {
-        let place = pools[pool].firstServer &+ server
-        guard let address = process.value.addresses.address(of: place, now: now) else {
-            didFailToOpen(server, in: pool, .hostDown, isProbe: isProbe)
-            return .failure(.hostDown)
-        }
         guard !connections.isFull else { return .failure(.noDescriptor) }
+        let place = pools[pool].firstServer &+ server
+        let connection = connections.insert(
+            ServerConnection(
+                pool: pool, server: server, place: place, openedAt: now, isProbe: isProbe,
+                isFurther: isFurther, protocolKind: pools[pool].protocolKind))
         counters.value.totalConnections.add(1)
-        switch ring.openSocket(for: address) {
-        case .failure(let error):
+        counters.value.currConnections.add(1)
+        if isFurther { process.value.descriptors.furtherConnections.add(1) }
+        if let error = resolve(connection) {
             didFailToOpen(server, in: pool, error, isProbe: isProbe)
+            didClose(connection)
             return .failure(error)
-        case .success(let socket):
-            if pools[pool].isKeptAlive { ring.keepAlive(socket) }
-            let connection = connections.insert(
-                ServerConnection(
-                    socket: socket, pool: pool, server: server,
-                    place: place, openedAt: now, isProbe: isProbe, isFurther: isFurther,
-                    protocolKind: pools[pool].protocolKind))
-            counters.value.currConnections.add(1)
-            if isFurther { process.value.descriptors.furtherConnections.add(1) }
-            ring.connect(socket, to: address, token: Token(.serverConnect, connection))
-            greet(on: connection, in: pool)
-            return .success(connection)
         }
+        greet(on: connection, in: pool)
+        return .success(connection)
     }
 
     /// What this process is short of is no failure of the server.
@@ -84,20 +76,6 @@ extension Worker where IO: ~Copyable {
             let request = requests.insert(Request(.greeting, client: .none))
             enqueue(request, on: connection)
             connections[connection].didAddGreeting()
-        }
-    }
-
-    mutating func didConnect(_ completion: Completion, _ connection: Handle<ServerConnection>) {
-        connections[connection].didEndConnect()
-        touch(connection)
-        guard connections[connection].phase == .connecting else { return }
-        if completion.result < 0 {
-            fail(connection, SystemError(errno: -completion.result))
-        } else {
-            connections[connection].didConnect()
-            didReopen(connection)
-            noteReadiness(of: connection)
-            counters.value.servers[Int(connections[connection].place)].serverConnections.add(1)
         }
     }
 
@@ -133,6 +111,7 @@ extension Worker where IO: ~Copyable {
         let pool = Int(connections[connection].pool)
         let server = Int(connections[connection].server)
         pools[pool].servers[server].didClose(connection)
+        if connections[connection].phase == .connecting { avoidAddress(of: connection) }
         var request = connections[connection].firstRequest
         var left = connections[connection].requestCount
         let silentCount = connections[connection].silentCount
@@ -168,7 +147,7 @@ extension Worker where IO: ~Copyable {
         case .timedOut: counters.value.servers[place].serverTimedout.add(1)
         default: counters.value.servers[place].serverErr.add(1)
         }
-        if connections[connection].phase != .connecting {
+        if connections[connection].phase.rawValue > ServerConnection.Phase.connecting.rawValue {
             counters.value.servers[place].serverConnections.add(-1)
         }
         let unsent = Int(connections[connection].unsentCount)
@@ -211,6 +190,7 @@ extension Worker where IO: ~Copyable {
         var next = connections.next(from: 0)
         while let connection = next {
             next = connections.next(from: connection.index + 1)
+            expireConnect(connection)
             let timeout = timeout(of: connection)
             guard timeout != .max, connections[connection].requestCount > 0 else { continue }
             let first = connections[connection].firstRequest

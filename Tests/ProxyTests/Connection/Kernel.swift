@@ -53,3 +53,14 @@ func forEverySequence<Event>(
     }
     extend()
 }
+
+extension ServerConnection {
+    /// One that is being connected.
+    init(
+        socket: Socket, pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool
+    ) {
+        self.init(
+            pool: pool, server: server, place: place, openedAt: openedAt, isProbe: isProbe)
+        didBeginConnect(socket, address: 0)
+    }
+}

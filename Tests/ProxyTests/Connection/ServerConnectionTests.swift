@@ -223,6 +223,42 @@ import Testing
         server.end()
     }
 
+    @Test func oneWithoutASocketIsForgottenNotClosed() {
+        var connection = ServerConnection(
+            pool: 0, server: 0, place: 0, openedAt: 0, isProbe: false)
+        let waits = connection.nextAction()
+        #expect(waits == .none)
+        connection.abandon()
+        let actions = [connection.nextAction(), connection.nextAction()]
+        #expect(actions == [.forget, .none])
+    }
+
+    /// An address that takes too long is given up once, and the next gets a socket of its own.
+    @Test func addressesAreTriedOneAfterAnother() {
+        var connection = ServerConnection(
+            socket: Socket(descriptor: 7), pool: 0, server: 0, place: 0, openedAt: 0,
+            isProbe: false)
+        let cancels = [connection.cancelConnect(), connection.cancelConnect()]
+        #expect(cancels == [true, false])
+        connection.didEndConnect()
+        let isLate = connection.didFailConnect()
+        #expect(isLate)
+        connection.didLoseSocket()
+        connection.didBeginConnect(Socket(descriptor: 8), address: 1)
+        let count = connection.triedCount
+        #expect(count == 2)
+        connection.didEndConnect()
+        let isSecondLate = connection.didFailConnect()
+        #expect(!isSecondLate)
+        connection.didLoseSocket()
+        connection.didBeginConnect(Socket(descriptor: 9), address: 2)
+        connection.didConnect()
+        let phase = connection.phase
+        #expect(phase == .ready)
+        let socket = connection.socket
+        #expect(socket == Socket(descriptor: 9))
+    }
+
     @Test func aProbeThatWasAnsweredIsAConnectionLikeAnyOther() {
         var connection = ServerConnection(
             socket: Socket(descriptor: 7), pool: 0, server: 0, place: 0, openedAt: 0,
@@ -338,6 +374,7 @@ import Testing
             case .cancelConnect: kernel.cancel(.connect)
             case .cancelReceive: kernel.cancel(.receive)
             case .cancelSend: kernel.cancel(.send)
+            case .forget: Issue.record("it has a socket")
             case .close: kernel.close()
             }
         }

@@ -36,7 +36,7 @@ import Testing
 
     @Test(arguments: [1, 80, 6379, 22121, 65535] as [UInt16])
     func readsIPv4(_ port: UInt16) throws {
-        let address = try SocketAddress.resolve(host: "127.0.0.1", port: port).get()
+        let address = try first(of: "127.0.0.1", port: port)
         #expect(!address.isUnix)
         #expect(address.family == AF_INET)
         let expected =
@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: [("::1", 1 as UInt8), ("::", 0), ("0:0:0:0:0:0:0:1", 1)])
     func readsIPv6(_ host: String, _ last: UInt8) throws {
-        let address = try SocketAddress.resolve(host: host, port: 0x1234).get()
+        let address = try first(of: host, port: 0x1234)
         #expect(!address.isUnix)
         #expect(address.family == AF_INET6)
         let expected =
@@ -64,5 +64,44 @@ import Testing
             return
         }
         #expect(!error.text.isEmpty)
+    }
+
+    private func first(of host: String, port: UInt16) throws -> SocketAddress {
+        try #require(try SocketAddress.resolve(host: host, port: port).get()[0])
+    }
+
+    // MARK: Several
+
+    private func addresses(_ last: [Int]) throws -> SocketAddresses {
+        var addresses = SocketAddresses()
+        for number in last { addresses.append(try first(of: "127.0.0.\(number)", port: 1)) }
+        return addresses
+    }
+
+    @Test func addressesAreInACircle() throws {
+        let known = try addresses([1, 2, 3])
+        for index in 0..<9 {
+            #expect(known[index] == known[index % 3])
+            #expect(known[index] != known[index + 1])
+        }
+        #expect(SocketAddresses()[0] == nil)
+    }
+
+    @Test func moreThanEightAreLeftOut() throws {
+        #expect(try addresses(Array(1...20)).count == SocketAddresses.countMax)
+    }
+
+    /// Name servers give addresses in any order, and the one that works is to be used on.
+    @Test func theAddressThatWorksIsPreferredAsLongAsItIsThere() throws {
+        var known = try addresses([1, 2, 3])
+        known.prefer(4)
+        #expect(known[known.preferred] == (try first(of: "127.0.0.2", port: 1)))
+        known.replace(with: try addresses([3, 1, 2]))
+        #expect(known[known.preferred] == (try first(of: "127.0.0.2", port: 1)))
+        known.replace(with: try addresses([9, 8]))
+        #expect(known[known.preferred] == (try first(of: "127.0.0.9", port: 1)))
+        known.replace(with: SocketAddresses())
+        known.prefer(3)
+        #expect(known.preferred == 0)
     }
 }
