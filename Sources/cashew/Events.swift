@@ -48,6 +48,9 @@ struct EventTexts {
     private func sentence(_ event: LogEvent, in pool: PoolConfiguration) -> String {
         switch event.kind {
         case .serverFailed: "\(server(event, in: pool)) failed: \(reason(event))"
+        case .stepLost:
+            "\(server(event, in: pool)) sent what is no reply to what it was asked: the "
+                + "connection ends, and all requests on it fail"
         case .serverEjected:
             "\(server(event, in: pool)) is ejected; it is probed every "
                 + "\(milliseconds(pool.serverRetryTimeout)) ms"

@@ -17,10 +17,10 @@ public func fuzzMemcacheParsers(_ start: UnsafePointer<UInt8>, _ count: Int) -> 
         precondition(ofRequests(pieces) == whole, "a cut changes requests")
         precondition(ofRequests(single) == whole, "cuts everywhere change requests")
     } else {
-        for stops in [false, true] {
-            let whole = ofReplies([input], stops)
-            precondition(ofReplies(pieces, stops) == whole, "a cut changes replies")
-            precondition(ofReplies(single, stops) == whole, "cuts everywhere change replies")
+        for words in [MemcacheReplyWords(rawValue: .max), .init(.statistics), .init(.metaGet)] {
+            let whole = ofReplies([input], words)
+            precondition(ofReplies(pieces, words) == whole, "a cut changes replies")
+            precondition(ofReplies(single, words) == whole, "cuts everywhere change replies")
         }
     }
     return 0
@@ -75,7 +75,7 @@ private func describe(_ request: MemcacheRequest) -> [Int] {
 }
 
 /// The same of replies.
-private func ofReplies(_ pieces: [[UInt8]], _ stopsAtValues: Bool) -> [Int] {
+private func ofReplies(_ pieces: [[UInt8]], _ words: MemcacheReplyWords) -> [Int] {
     var parser = MemcacheReplyParser()
     var numbers: [Int] = []
     var start = 0
@@ -83,11 +83,13 @@ private func ofReplies(_ pieces: [[UInt8]], _ stopsAtValues: Bool) -> [Int] {
         var position = 0
         while position < piece.count {
             let before = position
-            switch parser.parse(piece.span, from: &position, stopsAtValues: stopsAtValues) {
-            case .incomplete: precondition(position == piece.count)
+            switch parser.parse(piece.span, from: &position, expecting: words) {
+            case .incomplete, .cutLine: precondition(position == piece.count)
             case .violation: return numbers + [-3]
-            case .value: numbers += [-6, start + position]
-            case .reply: numbers += [Int(parser.kind), start + position]
+            case .header: numbers += [-6, parser.keyOfValue.count]
+            case .value: numbers += [-7, start + position]
+            case .wholeValue: numbers += [-6, parser.keyOfValue.count, -7, start + position]
+            case .reply, .end: numbers += [Int(parser.kind), start + position]
             }
             precondition(position > before)
         }

@@ -21,6 +21,13 @@ DIFFERS = {
     "redis/arity/quit/with_arg": "the same",
     "memcache/closed/unsupported_ms_a_1": "waits for the data block, as memcached does",
     "memcache/reply/multiget_servererr": "passes the server's own error, not another",
+    # What is no reply to a get is the reply to something else: the next one would be too.
+    "memcache/reply/pass_num": "a number is no reply to a get: the connection fails",
+    "memcache/reply/pass_exists": "the same of EXISTS",
+    "memcache/reply/pass_version": "the same of VERSION",
+    "memcache/reply/pass_error": "the same of ERROR, as all that is forwarded is a command",
+    "memcache/reply/pass_clienterr": "the same of CLIENT_ERROR, as the line was checked before",
+    "memcache/reply/pass_valerr": "a value for a key that was not asked is passed to nobody",
 }
 
 # Cases of the verdict improve that are not better yet, with the reason.

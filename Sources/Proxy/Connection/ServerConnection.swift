@@ -54,6 +54,12 @@ struct ServerConnection: ~Copyable {
     private var isSendCancelled = false
 
     var parser: ReplyParser
+    /// What has come of a line in the reply to a memcached get. Whose it is, is known at its end;
+    /// what follows it, the data of a value, is the first request's.
+    var cutLine = MbufChain()
+    /// The keys of all gets of several, oldest first: each with a blank behind it, or with the line
+    /// feed that ends each get. Those that a reply has passed are gone.
+    var askedKeys = MbufChain()
     /// The proxy's own requests, sent before all others.
     var greeting = MbufChain()
     /// Replies to the greeting still to come.

@@ -22,6 +22,9 @@ struct MbufSlice: Hashable, BitwiseCopyable {
         length = UInt16(truncatingIfNeeded: count)
     }
 
+    /// Of no bytes.
+    static var empty: MbufSlice { MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0) }
+
     var count: Int { Int(length) }
 
     func dropFirst(_ dropped: Int) -> MbufSlice {

@@ -269,6 +269,23 @@ extension MbufPool {
         return node.slice
     }
 
+    /// Gives back the first bytes.
+    ///
+    /// - Precondition: There are at least so many.
+    mutating func removeFirst(_ count: Int, from chain: inout MbufChain) {
+        var left = count
+        while left > 0 {
+            precondition(chain.head != ChainNodePool.none)
+            let slice = nodes[chain.head].slice
+            guard slice.count <= left else {
+                nodes[chain.head].slice = slice.dropFirst(left)
+                return chain.add(0 &- left)
+            }
+            left &-= slice.count
+            if let first = takeFirst(from: &chain) { release(first) }
+        }
+    }
+
     /// Gives back everything a chain holds, and leaves it empty.
     mutating func release(_ chain: inout MbufChain) {
         var index = chain.head

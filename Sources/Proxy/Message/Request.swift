@@ -29,15 +29,15 @@ struct Request: ~Copyable {
     var progress = Progress.waiting
     /// The memcache `q`: its reply may be left out, and then the next one is a barrier's.
     var isQuiet = false
-    /// The kind that a reply must be of unless it is an error.
+    /// What its reply may be, as `ReplyParser` reads it.
     let expectedKind: UInt8
     /// Of a fragment that is answered, the kind of its reply.
     var replyKind = ReplyKind.any
     /// Whether the next request of the server is answered by the same reply: both are gets, in one
     /// line.
     var sharesReply = false
-    /// Of a fragment, where it goes; of a get that shares a line, the mark of its key.
-    private var number: UInt16 = 0
+    /// Of a fragment, where it goes.
+    var server: UInt16 = 0
     /// Bytes sent to the server.
     var byteCount: UInt32 = 0
     /// In milliseconds, as `Worker.milliseconds` counts.
@@ -63,15 +63,15 @@ struct Request: ~Copyable {
         self.gathering = gathering
     }
 
-    var server: UInt16 {
-        get { number }
-        set { number = newValue }
-    }
-
-    /// 0 if it shares a line with nobody.
-    var keyMark: UInt16 {
-        get { role == .single ? number : 0 }
-        set { number = newValue }
+    /// Of a get of one key, what tells that key, until its value comes; then 0. Other requests have
+    /// what they share with fragments in its place.
+    var keyMark: UInt64 {
+        get { UInt64(gathering.generation) << 32 | UInt64(gathering.index) }
+        set {
+            gathering = Handle(
+                index: UInt32(truncatingIfNeeded: newValue),
+                generation: UInt32(truncatingIfNeeded: newValue >> 32))
+        }
     }
 }
 
@@ -82,11 +82,25 @@ enum Assembly: BitwiseCopyable {
 }
 
 extension Assembly {
-    /// The kind of the replies that it is made of, as far as a wrong one says anything of others.
+    /// What the replies may be that it is made of.
     var expectedKind: UInt8 {
         switch self {
-        case .redis: ReplyKind.any
-        case .memcache(let assembly): assembly.replyKind
+        case .redis(let split): split.replyKind
+        case .memcache(.values): MemcacheReplyClass.values.rawValue
+        case .memcache(.done): MemcacheReplyClass.done.rawValue
+        case .memcache(.statistics): MemcacheReplyClass.statistics.rawValue
+        }
+    }
+}
+
+extension Command.Split {
+    /// The marker of a reply that is no error.
+    var replyKind: UInt8 {
+        switch self {
+        case .none: ReplyKind.any
+        case .values: UInt8(ascii: "*")
+        case .pairs: UInt8(ascii: "+")
+        case .sum: UInt8(ascii: ":")
         }
     }
 }
@@ -98,15 +112,6 @@ enum MemcacheAssembly: BitwiseCopyable {
     case done
     /// The sums of the numbers that have the same name.
     case statistics
-
-    /// Of the replies that it is made of.
-    var replyKind: UInt8 {
-        switch self {
-        case .values: ReplyKind.classic
-        case .done: ReplyKind.done
-        case .statistics: ReplyKind.statistics
-        }
-    }
 }
 
 /// What the fragments of one request have in common: how their replies become one.
@@ -148,7 +153,7 @@ struct Arrival: BitwiseCopyable {
     let name: Extent
     /// What follows the name, of redis, or the key, of memcache; empty if there is none.
     let first: Extent
-    /// The kind that its reply must be of, as far as that is known.
+    /// What its reply may be, as far as that is known.
     var expectedKind = ReplyKind.any
 
     /// - Parameters:

@@ -8,7 +8,7 @@
 ///     STAT name value CR LF, any number of times, then END CR LF
 struct MemcacheReplyParser: BitwiseCopyable {
     private enum Phase: UInt8 {
-        case start, word, blanks, text, digits, lineFeed
+        case start, word, reason, blanks, text, digits, lineFeed
         /// In the words before the size of a data block; in the size; behind it.
         case header, size, headerRest
         case data, dataEnd
@@ -16,8 +16,8 @@ struct MemcacheReplyParser: BitwiseCopyable {
 
     /// What a line is, by its first word.
     private enum Line: UInt8 {
-        /// Nothing may follow; blanks may; anything may.
-        case bare, word, text
+        /// Nothing may follow; blanks may; anything may; what follows tells more.
+        case bare, word, text, reason
         case value, metaValue, statistic
     }
 
@@ -27,7 +27,7 @@ struct MemcacheReplyParser: BitwiseCopyable {
     /// There was a line of this reply before.
     private var isInside = false
     private var hasCarriageReturn = false
-    /// Of the first word, its first eight letters and the next eight, the first lowest.
+    /// Of a word, its first eight letters and the next eight, the first lowest.
     private var letters: UInt64 = 0
     private var moreLetters: UInt64 = 0
     private var letterCount: UInt8 = 0
@@ -35,29 +35,32 @@ struct MemcacheReplyParser: BitwiseCopyable {
     private var wordsLeft: UInt8 = 0
     private var bytesLeft = 0
     private var hasSize = false
+    private var keyCount: UInt8 = 0
 
     /// Whether the next byte starts a new reply.
     var isAtStart: Bool { phase == .start && !isInside }
 
+    /// Where the key is in the header of a value, from the start of the line.
+    var keyOfValue: Range<Int> { 6..<6 &+ Int(keyCount) }
+
     /// Far more than memcached sends.
     static let sizeMax = 1 << 40
 
-    /// Consumes bytes up to the end of one reply.
+    /// Consumes bytes up to the end of one reply; of a get, up to the end of a piece of it.
     ///
     /// - Parameters:
     ///   - position: Where to start, and afterwards where the reply ended, or the count.
-    ///   - stopsAtValues: Whether to stop behind each `VALUE` block too, as if it were all.
+    ///   - words: What the reply may start with. Those with `value` are of gets.
     mutating func parse(
-        _ bytes: Span<UInt8>, from position: inout Int, stopsAtValues: Bool = false
+        _ bytes: Span<UInt8>, from position: inout Int, expecting words: MemcacheReplyWords
     ) -> ReplyOutcome {
-        if phase == .start, let outcome = skipWhole(bytes, &position, stopsAtValues) {
-            return outcome
-        }
+        if phase == .start, let outcome = skipWhole(bytes, &position, words) { return outcome }
         while position < bytes.count {
             let step: Step
             switch phase {
-            case .start: step = start(bytes[position])
-            case .word: step = readWord(bytes, &position)
+            case .start: step = start(bytes[position], words)
+            case .word: step = readWord(bytes, &position, words)
+            case .reason: step = readReason(bytes, &position, words)
             case .blanks, .digits, .lineFeed: step = endLine(bytes, &position)
             case .text, .headerRest: step = skipText(bytes, &position)
             case .header: step = skipWords(bytes, &position)
@@ -73,61 +76,63 @@ struct MemcacheReplyParser: BitwiseCopyable {
             switch step {
             case .goesOn: continue
             case .violation: return .violation
+            case .header: return .header
             case .line:
                 phase = .start
-                if stopsAtValues, line == .value { return .value }
-                isInside = line == .value || line == .statistic
-                if !isInside { return .reply }
+                if line == .value { return .value }
+                isInside = line == .statistic
+                if !isInside { return words.contains(.value) ? .end : .reply }
             }
         }
-        return .incomplete
+        let isInData = phase == .data || phase == .dataEnd
+        return words.contains(.value) && !isInData ? .cutLine : .incomplete
     }
 
-    /// Moves over values that lie in these bytes as a whole, and over the end of the reply, in the
-    /// form that memcached gives them. Nearly all replies are no more than that; what else there is
-    /// begins at the new position. Returns nil if there is.
+    /// Moves over a value that lies in these bytes as a whole, or over the end of a get's reply, or
+    /// the reply to a `set`, in the form that memcached gives them. Nearly all replies are no more
+    /// than that. Returns nil for everything else.
     private mutating func skipWhole(
-        _ bytes: Span<UInt8>, _ position: inout Int, _ stopsAtValues: Bool
+        _ bytes: Span<UInt8>, _ position: inout Int, _ words: MemcacheReplyWords
     ) -> ReplyOutcome? {
-        while bytes.count &- position >= 8 {
-            let word = bytes.loadWord(at: position)
-            if word & 0xFF_FFFF_FFFF == 0x0A0D_444E_45 {  // END CR LF
-                return endWhole(&position, count: 5)
-            }
-            if word == 0x0A0D_4445_524F_5453 {  // STORED CR LF
-                return isInside ? nil : endWhole(&position, count: 8)
-            }
-            guard word & 0xFFFF_FFFF_FFFF == 0x2045_554C_4156,  // VALUE and a blank
-                let end = Self.endOfValue(bytes, from: position &+ 6)
+        guard bytes.count &- position >= 8 else {
+            // What is behind a value may be shorter than a word.
+            guard words.contains(.value), bytes.count &- position >= 5, position >= 3,
+                bytes.loadWord(at: position &- 3) >> 24 == 0x0A0D_444E_45  // END CR LF
             else { return nil }
-            _ = note(ReplyKind.classic)
-            position = end
-            if stopsAtValues { return .value }
-            isInside = true
+            return endWhole(.end, &position, count: 5)
         }
-        // What is behind a value may be shorter than a word.
-        guard isInside, bytes.count &- position >= 5, position >= 3,
-            bytes.loadWord(at: position &- 3) >> 24 & 0xFF_FFFF_FFFF == 0x0A0D_444E_45
+        let word = bytes.loadWord(at: position)
+        guard words.contains(.value) else {
+            guard word == 0x0A0D_4445_524F_5453, words.contains(.stored) else { return nil }
+            return endWhole(.reply, &position, count: 8)  // STORED CR LF
+        }
+        if word & 0xFF_FFFF_FFFF == 0x0A0D_444E_45 { return endWhole(.end, &position, count: 5) }
+        guard word & 0xFFFF_FFFF_FFFF == 0x2045_554C_4156,  // VALUE and a blank
+            let end = endOfValue(bytes, from: position &+ 6)
         else { return nil }
-        return endWhole(&position, count: 5)
+        return endWhole(.wholeValue, &position, count: end &- position)
     }
 
-    private mutating func endWhole(_ position: inout Int, count: Int) -> ReplyOutcome {
-        _ = note(ReplyKind.classic)
+    private mutating func endWhole(
+        _ outcome: ReplyOutcome, _ position: inout Int, count: Int
+    ) -> ReplyOutcome {
+        kind = ReplyKind.other
         isInside = false
         position &+= count
-        return .reply
+        return outcome
     }
 
     /// Where the data block of a value ends; nil if it is not all there, or anything is unusual.
     ///
     /// - Parameter start: Where the key is.
-    private static func endOfValue(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+    private mutating func endOfValue(_ bytes: Span<UInt8>, from start: Int) -> Int? {
         let keyEnd = bytes.firstBlank(from: start)
         let flagsEnd = bytes.firstBlank(from: keyEnd &+ 1)
         guard flagsEnd &+ 3 < bytes.count, keyEnd > start, flagsEnd > keyEnd &+ 1,
+            keyEnd &- start <= MemcacheRequest.keyLengthMax,
             bytes[keyEnd] == UInt8(ascii: " "), bytes[flagsEnd] == UInt8(ascii: " ")
         else { return nil }
+        keyCount = UInt8(truncatingIfNeeded: keyEnd &- start)
         var place = flagsEnd &+ 1
         var size = 0
         while place < bytes.count, place <= flagsEnd &+ 9 {
@@ -145,88 +150,145 @@ struct MemcacheReplyParser: BitwiseCopyable {
     }
 
     private enum Step {
-        case goesOn, line, violation
+        case goesOn, header, line, violation
     }
 
-    private mutating func start(_ byte: UInt8) -> Step {
+    private mutating func start(_ byte: UInt8, _ words: MemcacheReplyWords) -> Step {
         letters = 0
         moreLetters = 0
         letterCount = 0
         bytesLeft = 0
+        keyCount = 0
         hasSize = false
         hasCarriageReturn = false
         guard byte &- UInt8(ascii: "0") >= 10 else {
             line = .word
             phase = .digits
-            return note(ReplyKind.classic)
+            return note(.number, of: words)
         }
         phase = .word
         return .goesOn
     }
 
-    /// The kind of a reply is that of its first line.
-    private mutating func note(_ kind: UInt8) -> Step {
+    /// A line is of this kind. The kind of a reply is that of its first line.
+    private mutating func note(
+        _ word: MemcacheReplyWords, of words: MemcacheReplyWords, _ kind: UInt8 = ReplyKind.other
+    ) -> Step {
         if !isInside { self.kind = kind }
-        return .goesOn
+        return words.contains(word) ? .goesOn : .violation
     }
 
-    private mutating func readWord(_ bytes: Span<UInt8>, _ position: inout Int) -> Step {
+    /// Keeps one more letter of a word.
+    private mutating func add(_ letter: UInt8) {
+        let shift = UInt64(letterCount & 7) &* 8
+        if letterCount < 8 {
+            letters |= UInt64(letter) << shift
+        } else {
+            moreLetters |= UInt64(letter) << shift
+        }
+        letterCount &+= 1
+    }
+
+    private mutating func readWord(
+        _ bytes: Span<UInt8>, _ position: inout Int, _ words: MemcacheReplyWords
+    ) -> Step {
         while position < bytes.count {
             let byte = bytes[position]
-            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\r") { return beginLine() }
+            if byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\r") { return beginLine(words) }
             guard byte > 0x20, letterCount < 16 else { return .violation }
-            let shift = UInt64(letterCount & 7) &* 8
-            if letterCount < 8 {
-                letters |= UInt64(byte) << shift
-            } else {
-                moreLetters |= UInt64(byte) << shift
-            }
-            letterCount &+= 1
+            add(byte)
             position &+= 1
         }
         return .goesOn
     }
 
     /// The first word is complete, and what ends it comes next.
-    private mutating func beginLine() -> Step {
-        let kind: UInt8
-        switch (letters, moreLetters) {
-        case (0x4555_4C41_56, 0):  // VALUE
-            (kind, line) = (ReplyKind.classic, .value)
-            wordsLeft = 2
-        case (0x4156, 0):  // VA
-            (kind, line) = (ReplyKind.meta, .metaValue)
-            wordsLeft = 0
-        case (0x444E45, 0):  // END
-            (kind, line) = (ReplyKind.classic, .bare)
-        case (0x4445_524F_5453, 0), (0x524F_5453_5F54_4F4E, 0x4445),  // STORED, NOT_STORED
-            (0x5354_5349_5845, 0), (0x4E55_4F46_5F54_4F4E, 0x44),  // EXISTS, NOT_FOUND
-            (0x4445_5445_4C45_44, 0), (0x4445_4843_554F_54, 0):  // DELETED, TOUCHED
-            (kind, line) = (ReplyKind.classic, .word)
-        case (0x4E4F_4953_5245_56, 0):  // VERSION
-            (kind, line) = (ReplyKind.classic, .text)
-        case (0x524F_5252_45, 0), (0x455F_544E_4549_4C43, 0x524F_5252),  // ERROR, CLIENT_ERROR
-            (0x455F_5245_5652_4553, 0x524F_5252):  // SERVER_ERROR
-            (kind, line) = (ReplyKind.error, .text)
-        case (0x4B4F, 0):  // OK
-            (kind, line) = (ReplyKind.done, .word)
-        case (0x5441_5453, 0):  // STAT
-            (kind, line) = (ReplyKind.statistics, .statistic)
-        case (0x4448, 0), (0x4E45, 0), (0x464E, 0), (0x534E, 0), (0x5845, 0),
-            (0x454D, 0):  // HD, EN, NF, NS, EX, ME
-            (kind, line) = (ReplyKind.meta, .text)
-        case (0x4E4D, 0):  // MN
-            (kind, line) = (ReplyKind.barrier, .word)
-        default: return .violation
-        }
+    private mutating func beginLine(_ words: MemcacheReplyWords) -> Step {
+        guard let (word, line) = Self.line(letters, moreLetters) else { return .violation }
+        self.line = line
         phase =
             switch line {
             case .bare: .lineFeed
-            case .word: .blanks
+            case .word: word == .ok && words.contains(.metaDone) ? .text : .blanks
             case .text, .statistic: .text
+            case .reason: .reason
             case .value, .metaValue: .header
             }
-        return note(kind)
+        wordsLeft = line == .value ? 2 : 0
+        letters = 0
+        moreLetters = 0
+        letterCount = 0
+        guard line != .reason else { return .goesOn }
+        let kind =
+            switch word {
+            case .serverError, .misunderstood: ReplyKind.error
+            case .barrier: ReplyKind.barrier
+            default: ReplyKind.other
+            }
+        return note(word, of: words, kind)
+    }
+
+    private static func line(
+        _ letters: UInt64, _ moreLetters: UInt64
+    ) -> (MemcacheReplyWords, Line)? {
+        switch (letters, moreLetters) {
+        case (0x4555_4C41_56, 0): (.value, .value)  // VALUE
+        case (0x444E45, 0): (.end, .bare)  // END
+        case (0x4445_524F_5453, 0): (.stored, .word)  // STORED
+        case (0x524F_5453_5F54_4F4E, 0x4445): (.notStored, .word)  // NOT_STORED
+        case (0x5354_5349_5845, 0): (.exists, .word)  // EXISTS
+        case (0x4E55_4F46_5F54_4F4E, 0x44): (.notFound, .word)  // NOT_FOUND
+        case (0x4445_5445_4C45_44, 0): (.deleted, .word)  // DELETED
+        case (0x4445_4843_554F_54, 0): (.touched, .word)  // TOUCHED
+        case (0x4E4F_4953_5245_56, 0): (.version, .text)  // VERSION
+        case (0x524F_5252_45, 0): (.misunderstood, .text)  // ERROR
+        case (0x455F_544E_4549_4C43, 0x524F_5252): (.otherClientError, .reason)  // CLIENT_ERROR
+        case (0x455F_5245_5652_4553, 0x524F_5252): (.serverError, .text)  // SERVER_ERROR
+        case (0x4B4F, 0): (.ok, .word)  // OK
+        case (0x5441_5453, 0): (.statistic, .statistic)  // STAT
+        case (0x4156, 0): (.metaValue, .metaValue)  // VA
+        case (0x4448, 0): (.metaDone, .text)  // HD
+        case (0x4E45, 0): (.metaMiss, .text)  // EN
+        case (0x464E, 0): (.metaNotFound, .text)  // NF
+        case (0x534E, 0): (.metaNotStored, .text)  // NS
+        case (0x5845, 0): (.metaExists, .text)  // EX
+        case (0x454D, 0): (.metaDebug, .text)  // ME
+        case (0x4E4D, 0): (.barrier, .word)  // MN
+        default: nil
+        }
+    }
+
+    /// The first sixteen bytes behind `CLIENT_ERROR`, its blank included, say what is wrong.
+    private mutating func readReason(
+        _ bytes: Span<UInt8>, _ position: inout Int, _ words: MemcacheReplyWords
+    ) -> Step {
+        while position < bytes.count {
+            let byte = bytes[position]
+            guard byte >= 0x20, letterCount < 16 else {
+                phase = .text
+                return note(Self.reason(letters, moreLetters), of: words, ReplyKind.error)
+            }
+            add(byte)
+            position &+= 1
+        }
+        return .goesOn
+    }
+
+    private static func reason(_ letters: UInt64, _ moreLetters: UInt64) -> MemcacheReplyWords {
+        switch (letters, moreLetters) {
+        case (0x6D6F_6320_6461_6220, _),  // " bad com"mand line format
+            (0x6F74_2065_6E69_6C20, _):  // " line to"o long
+            .misunderstood
+        case (0x7461_6420_6461_6220, _): .badDataChunk  // " bad dat"a chunk
+        case (0x2074_6F6E_6E61_6320, _): .notNumeric  // " cannot "increment
+        case (0x6469_6C61_766E_6920, 0x6369_7265_6D75_6E20): .badDelta  // " invalid numeric"
+        case (0x6469_6C61_766E_6920, 0x656D_6974_7078_6520): .badExpiry  // " invalid exptime"
+        case (0x615F_6873_756C_6620, _): .notAllowed  // " flush_a"ll not allowed
+        case (0x6568_7475_616E_7520, _), (0x746E_6568_7475_6120, _),  // " unauthe", " authent"
+            (0x6F74_2068_7475_6120, _), (0x7475_6120_6461_6220, _):  // " auth to", " bad aut"
+            .unauthenticated
+        default: .otherClientError
+        }
     }
 
     /// Blanks or digits, if the line may have some here, and the line end.
@@ -257,7 +319,7 @@ struct MemcacheReplyParser: BitwiseCopyable {
             hasCarriageReturn = false
             if phase == .text { return .line }
             phase = bytesLeft > 0 ? .data : .dataEnd
-            return .goesOn
+            return line == .value ? .header : .goesOn
         }
         return .goesOn
     }
@@ -266,7 +328,7 @@ struct MemcacheReplyParser: BitwiseCopyable {
     private mutating func skipWords(_ bytes: Span<UInt8>, _ position: inout Int) -> Step {
         while position < bytes.count {
             guard bytes[position] == UInt8(ascii: " ") else {
-                guard bytes[position] > 0x20 else { return .violation }
+                guard takeHeader(bytes[position]) else { return .violation }
                 position &+= 1
                 continue
             }
@@ -278,6 +340,16 @@ struct MemcacheReplyParser: BitwiseCopyable {
             wordsLeft &-= 1
         }
         return .goesOn
+    }
+
+    /// One more byte of a word before the size. Returns whether it may be there: in a key all but
+    /// NUL and line feeds may.
+    private mutating func takeHeader(_ byte: UInt8) -> Bool {
+        guard line == .value, wordsLeft == 1 else { return byte > 0x20 }
+        guard byte != 0, byte != UInt8(ascii: "\n"), keyCount < MemcacheRequest.keyLengthMax
+        else { return false }
+        keyCount &+= 1
+        return true
     }
 
     private mutating func readSize(_ bytes: Span<UInt8>, _ position: inout Int) -> Step {

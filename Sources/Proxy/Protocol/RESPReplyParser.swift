@@ -29,13 +29,18 @@ struct RESPReplyParser: BitwiseCopyable {
 
     /// Consumes bytes up to the end of one reply.
     ///
-    /// - Parameter position: Where to start, and afterwards where the reply ended, or the count.
-    mutating func parse(_ bytes: Span<UInt8>, from position: inout Int) -> Outcome {
+    /// - Parameters:
+    ///   - position: Where to start, and afterwards where the reply ended, or the count.
+    ///   - expectedKind: The marker of a reply that is no error; any if it is not known.
+    mutating func parse(
+        _ bytes: Span<UInt8>, from position: inout Int,
+        expecting expectedKind: UInt8 = ReplyKind.any
+    ) -> Outcome {
         while position < bytes.count {
             let outcome: Step
             switch phase {
             case .marker:
-                outcome = begin(bytes, &position)
+                outcome = begin(bytes, &position, expectedKind)
             case .text:
                 outcome = skipText(bytes, &position)
             case .textEnd:
@@ -72,9 +77,15 @@ struct RESPReplyParser: BitwiseCopyable {
         case goesOn, element, violation
     }
 
-    private mutating func begin(_ bytes: Span<UInt8>, _ position: inout Int) -> Step {
+    private mutating func begin(
+        _ bytes: Span<UInt8>, _ position: inout Int, _ expectedKind: UInt8
+    ) -> Step {
         let marker = bytes[position]
         if elementsLeft == 0 {
+            guard
+                expectedKind == ReplyKind.any || marker == expectedKind
+                    || marker == ReplyKind.error
+            else { return .violation }
             kind = marker
             elementsLeft = 1
         }

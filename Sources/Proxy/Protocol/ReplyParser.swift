@@ -19,6 +19,14 @@ struct ReplyParser: BitwiseCopyable {
         }
     }
 
+    /// What replies to the proxy's own requests may be: to AUTH, SELECT and PING, or to `version`.
+    var kindOfGreetings: UInt8 {
+        switch protocolKind {
+        case .redis: UInt8(ascii: "+")
+        case .memcache: MemcacheReplyClass.version.rawValue
+        }
+    }
+
     /// Whether the next byte starts a new reply.
     var isAtStart: Bool {
         switch protocolKind {
@@ -27,28 +35,25 @@ struct ReplyParser: BitwiseCopyable {
         }
     }
 
-    /// Whether a reply of the wrong kind means that the next ones may be to other requests too. Of
-    /// memcached's requests some have no reply, or none that is known beforehand.
-    var mayLoseStep: Bool {
-        switch protocolKind {
-        case .redis: false
-        case .memcache: true
-        }
-    }
+    /// Of the value whose header was read last, where its key is from the start of that.
+    var keyOfValue: Range<Int> { memcache.keyOfValue }
 
     /// Consumes bytes up to the end of one reply.
     ///
     /// - Parameters:
     ///   - position: Where to start, and afterwards where the reply ended, or the count.
-    ///   - stopsAtValues: Whether each value of a reply to memcached's `get` may be for another
-    ///     request.
+    ///   - expectedKind: What the reply may be. For redis the marker that it starts with if it is
+    ///     no error, or any; for memcache a `MemcacheReplyClass`.
     @inline(__always)
     mutating func parse(
-        _ bytes: Span<UInt8>, from position: inout Int, stopsAtValues: Bool
+        _ bytes: Span<UInt8>, from position: inout Int, expecting expectedKind: UInt8
     ) -> ReplyOutcome {
         switch protocolKind {
-        case .redis: redis.parse(bytes, from: &position)
-        case .memcache: memcache.parse(bytes, from: &position, stopsAtValues: stopsAtValues)
+        case .redis: redis.parse(bytes, from: &position, expecting: expectedKind)
+        case .memcache:
+            memcache.parse(
+                bytes, from: &position,
+                expecting: MemcacheReplyWords(expectedKind: expectedKind))
         }
     }
 }

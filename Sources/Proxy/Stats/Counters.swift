@@ -44,6 +44,8 @@ package struct ServerCounters: ~Copyable, Sendable {
     package let serverEOF = Counter()
     package let serverErr = Counter()
     package let serverTimedout = Counter()
+    /// Of `serverErr`, those that sent what is no reply to what was asked.
+    package let stepsLost = Counter()
     /// Now connected.
     package let serverConnections = Counter()
     /// Microseconds since 1970; 0 if never.

@@ -4,6 +4,8 @@ package struct LogEvent: BitwiseCopyable, Sendable {
     package enum Kind: UInt8, BitwiseCopyable, CaseIterable, Sendable {
         /// A server connection failed; `errno` says how, 0 that the server ended it.
         case serverFailed
+        /// A server sent what is no reply to what it was asked, and so its connection failed.
+        case stepLost
         case serverEjected, serverRecovered
         /// AUTH or SELECT of a new server connection was refused.
         case greetingRefused
@@ -29,7 +31,7 @@ package struct LogEvent: BitwiseCopyable, Sendable {
 
         package var level: Level {
             switch self {
-            case .greetingRefused, .acceptFailed: .error
+            case .stepLost, .greetingRefused, .acceptFailed: .error
             case .serverFailed, .serverEjected, .serverRecovered, .clientRefused, .clientClosed,
                 .clientsCutOff:
                 .warning

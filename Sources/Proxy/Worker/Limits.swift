@@ -21,6 +21,9 @@ package struct WorkerLimits: Sendable {
     /// Replies from this many bytes on are not kept until they are whole: once the request is the
     /// client's oldest, what is there goes out.
     var streamingMin = 1 << 20
+    /// Bytes of a line in the reply to a memcached get, where it arrives in pieces. memcached's are
+    /// a fraction of it; a server that sends more is not in step.
+    var replyLineMax = 4096
 
     /// How long requests in flight may take to finish when the proxy ends.
     package var drainNanoseconds: UInt64 = 10_000_000_000

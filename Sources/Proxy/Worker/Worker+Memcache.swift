@@ -49,8 +49,7 @@ extension Worker where IO: ~Copyable {
         let request = cursor.withBytes(count) { MemcacheRequest(line: $0, isClean: isClean) }
         guard clients[client].parser.memcache.begin(request) else { return }
         var chain = clients[client].partial.take()
-        let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
-        let arrival = Arrival(slice: unused, chain: chain, request: request, mbufs: mbufs)
+        let arrival = Arrival(slice: .empty, chain: chain, request: request, mbufs: mbufs)
         dispatch(request, arrival, &chain, from: client)
         mbufs.release(&chain)
     }
@@ -63,7 +62,7 @@ extension Worker where IO: ~Copyable {
     ) {
         guard request.problem == .none else { return refuse(request, from: client) }
         var arrival = arrival
-        arrival.expectedKind = ReplyKind.classic
+        arrival.expectedKind = request.expectedKind
         switch request.verb {
         case .get, .gets, .gat, .gats:
             if request.hasMoreKeys {
@@ -71,7 +70,7 @@ extension Worker where IO: ~Copyable {
             } else if request.isPlainGet, arrival.isContiguous {
                 forward(get: arrival, to: server(ofFirst: arrival, client), from: client)
             } else {
-                forward(arrival, &chain, to: server(ofFirst: arrival, client), from: client)
+                forward(oneKey: arrival, &chain, to: server(ofFirst: arrival, client), from: client)
             }
         case .set, .add, .replace, .append, .prepend, .cas, .incr, .decr, .touch, .delete:
             let server = server(ofFirst: arrival, client)
@@ -81,7 +80,6 @@ extension Worker where IO: ~Copyable {
                 forward(arrival, &chain, to: server, from: client)
             }
         case .metaGet, .metaSet, .metaDelete, .metaArithmetic, .metaDebug:
-            arrival.expectedKind = ReplyKind.meta
             guard let server = server(ofMeta: request, arrival, client) else {
                 return reply(MemcacheProblem.badKey.text, to: client)
             }
@@ -92,7 +90,6 @@ extension Worker where IO: ~Copyable {
         case .version:
             forward(arrival, &chain, to: placeholderServer(of: client), from: client)
         case .flushAll, .verbosity:
-            arrival.expectedKind = ReplyKind.done
             broadcast(request, arrival, from: client)
         case .stats:
             answerStatistics(request, arrival, from: client)
@@ -150,7 +147,7 @@ extension Worker where IO: ~Copyable {
 
     private mutating func addBarrier(on connection: Handle<ServerConnection>) {
         let barrier = requests.insert(
-            Request(.single, client: .none, expecting: ReplyKind.barrier))
+            Request(.single, client: .none, expecting: MemcacheReplyClass.barrier.rawValue))
         enqueue(barrier, on: connection)
         account(barrier, on: connection, byteCount: 4)
         mbufs.append("mn\r\n", to: &connections[connection].outgoing)

@@ -5,7 +5,6 @@ extension Worker where IO: ~Copyable {
     mutating func assemble(
         _ gathering: Handle<Gathering>, _ assembly: MemcacheAssembly
     ) -> Bool {
-        guard areAll(assembly.replyKind, of: gathering) else { return false }
         switch assembly {
         case .values: return assembleBlocks(gathering)
         case .done:
@@ -13,15 +12,6 @@ extension Worker where IO: ~Copyable {
             return true
         case .statistics: return assembleStatistics(gathering)
         }
-    }
-
-    private mutating func areAll(_ kind: UInt8, of gathering: Handle<Gathering>) -> Bool {
-        var fragment = gatherings[gathering].firstFragment
-        while !fragment.isNone {
-            guard requests[fragment].replyKind == kind else { return false }
-            fragment = requests[fragment].nextSibling
-        }
-        return true
     }
 
     /// The values in the order of their keys. A server leaves out the keys that it has not, so each

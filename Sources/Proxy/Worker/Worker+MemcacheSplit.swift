@@ -6,8 +6,9 @@ extension Worker where IO: ~Copyable {
         _ request: MemcacheRequest, _ arrival: Arrival, _ chain: inout MbufChain,
         from client: Handle<ClientConnection>
     ) {
+        let keys = request.key.start..<Int(request.lineCount) &- 2
         guard pools[Int(clients[client].pool)].servers.count > 1 else {
-            return forward(arrival, &chain, to: 0, from: client)
+            return forward(arrival, &chain, keys: keys, to: 0, from: client)
         }
         var servers = MbufChain()
         var cursor = arrival.start
@@ -18,7 +19,7 @@ extension Worker where IO: ~Copyable {
             reply(MemcacheProblem.badLine.text, to: client)
         } else if found.areEqual, request.name.start == 0 {
             // As it came: one that begins with blanks is written anew, as twemproxy does it.
-            forward(arrival, &chain, to: found.first, from: client)
+            forward(arrival, &chain, keys: keys, to: found.first, from: client)
         } else {
             split(request, arrival, keyCount: found.count, servers: servers.take(), from: client)
         }
@@ -85,7 +86,19 @@ extension Worker where IO: ~Copyable {
             distribute(request, line, places)
         }
         addToFragments(of: gathering, "\r\n")
+        endAskedKeys(of: gathering)
         finishParts(of: gathering)
+    }
+
+    private mutating func endAskedKeys(of gathering: Handle<Gathering>) {
+        var fragment = gatherings[gathering].firstFragment
+        while !fragment.isNone {
+            let connection = parts[Int(requests[fragment].server)].connection
+            if !connection.isNone {
+                mbufs.append(UInt8(ascii: "\n"), to: &connections[connection].askedKeys)
+            }
+            fragment = requests[fragment].nextSibling
+        }
     }
 
     /// Adds the same bytes to each fragment that is to be sent.
@@ -118,6 +131,8 @@ extension Worker where IO: ~Copyable {
             guard !connection.isNone else { continue }
             mbufs.append(line.extracting(key.range), to: &connections[connection].outgoing)
             mbufs.append(UInt8(ascii: " "), to: &connections[connection].outgoing)
+            mbufs.append(line.extracting(key.range), to: &connections[connection].askedKeys)
+            mbufs.append(UInt8(ascii: " "), to: &connections[connection].askedKeys)
             let fragment = parts[server].fragment
             requests[fragment].byteCount &+= key.length &+ 1
         }

@@ -51,6 +51,7 @@ extension Worker where IO: ~Copyable {
         append("server_eof", sum(pool) { $0.serverEOF.current }, to: &bytes)
         append("server_err", sum(pool) { $0.serverErr.current }, to: &bytes)
         append("server_timedout", sum(pool) { $0.serverTimedout.current }, to: &bytes)
+        append("server_steps_lost", sum(pool) { $0.stepsLost.current }, to: &bytes)
         append("requests", sum(pool) { $0.requests.current }, to: &bytes)
         append("request_bytes", sum(pool) { $0.requestBytes.current }, to: &bytes)
         append("responses", sum(pool) { $0.responses.current }, to: &bytes)

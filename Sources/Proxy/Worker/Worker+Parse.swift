@@ -43,30 +43,43 @@ extension Worker where IO: ~Copyable {
         while rest.count > 0 {
             let request = connections[connection].firstRequest
             guard connections[connection].awaitsReply else {
-                return fail(connection, .invalidReply)  // Nobody asked.
+                return loseStep(connection)  // Nobody asked.
             }
             prefetchNeighbours(of: request)
-            let isShared = requests[request].keyMark != 0
-            let (outcome, count) = parseReply(in: rest, from: connection, stopsAtValues: isShared)
+            let expectedKind = requests[request].expectedKind
+            let (outcome, count) = parseReply(in: rest, from: connection, expectedKind)
             let consumed = rest.prefix(count)
             rest = rest.dropFirst(count)
             switch outcome {
-            case .incomplete where isShared:
-                return didReceivePart(consumed, ofShared: request, from: connection)
             case .incomplete:
                 return didReceivePart(consumed, of: request)
-            case .value:
-                didReceiveValue(consumed, from: connection)
-            case .reply where isShared:
-                didEndShared(consumed, from: connection)
             case .reply:
                 pop(request, of: connection)
                 didReceiveReply(consumed, to: request, from: connection)
             case .violation:
-                return fail(connection, .invalidReply)
+                return loseStep(connection)
+            case .cutLine:
+                return didReceiveCutLine(consumed, from: connection)
+            case .header:
+                didReceiveHeader(consumed, from: connection)
+            case .value:
+                didEndValue(consumed, of: request, from: connection)
+            case .wholeValue:
+                didReceiveWholeValue(consumed, from: connection)
+            case .end:
+                didEndValues(consumed, from: connection)
             }
             guard connections[connection].phase != .closing else { return }
         }
+    }
+
+    /// What came from a server is no reply, or none that its request can get: nobody knows any more
+    /// which request the next one is to. The connection ends, with all requests on it.
+    mutating func loseStep(_ connection: Handle<ServerConnection>) {
+        let pool = Int(connections[connection].pool)
+        counters.value.servers[Int(connections[connection].place)].stepsLost.add(1)
+        report(.stepLost, server: Int(connections[connection].server), of: pool, .invalidReply)
+        fail(connection, .invalidReply)
     }
 
     /// Has the requests fetched that are looked at next: that of the next reply, and the one whose
@@ -90,12 +103,12 @@ extension Worker where IO: ~Copyable {
     }
 
     private mutating func parseReply(
-        in slice: MbufSlice, from connection: Handle<ServerConnection>, stopsAtValues: Bool
+        in slice: MbufSlice, from connection: Handle<ServerConnection>, _ expectedKind: UInt8
     ) -> (ReplyOutcome, Int) {
         mbufs.withBytes(of: slice) { bytes in
             var position = 0
             let outcome = connections[connection].parser.parse(
-                bytes, from: &position, stopsAtValues: stopsAtValues)
+                bytes, from: &position, expecting: expectedKind)
             return (outcome, position)
         }
     }

@@ -113,8 +113,7 @@ extension Worker where IO: ~Copyable {
                 _ = parser.parse(bytes, from: &position)
             }
         }
-        let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
-        let arrival = Arrival(slice: unused, chain: chain, parser: parser, mbufs: mbufs)
+        let arrival = Arrival(slice: .empty, chain: chain, parser: parser, mbufs: mbufs)
         dispatch(arrival, &chain, from: client)
         mbufs.release(&chain)
     }

@@ -12,12 +12,10 @@ extension Worker where IO: ~Copyable {
         }
         switch requests[request].role {
         case .single:
-            let kind = connections[connection].parser.kind
-            if requests[request].isQuiet, kind == ReplyKind.barrier {
+            if requests[request].isQuiet,
+                connections[connection].parser.kind == ReplyKind.barrier
+            {
                 didStaySilent(request, connection)
-            } else if !requests[request].accepts(kind) {
-                fail(request, .invalidReply)
-                if connections[connection].parser.mayLoseStep { fail(connection, .invalidReply) }
             } else if client.isNone {
                 discard(request)
             } else {
@@ -26,11 +24,7 @@ extension Worker where IO: ~Copyable {
         case .fragment:
             requests[request].replyKind = connections[connection].parser.kind
             if isAwaited(request) { mbufs.append(slice, to: &requests[request].reply) }
-            let isInStep =
-                requests[request].accepts(requests[request].replyKind)
-                || !connections[connection].parser.mayLoseStep
             didAnswer(fragment: request)
-            if !isInStep { fail(connection, .invalidReply) }
         case .greeting:
             mbufs.append(slice, to: &requests[request].reply)
             didGreet(connection, request)
@@ -82,7 +76,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Whether the client is still there that the reply is for.
-    private mutating func isAwaited(_ request: Handle<Request>) -> Bool {
+    mutating func isAwaited(_ request: Handle<Request>) -> Bool {
         switch requests[request].role {
         case .single, .split: !requests[request].client.isNone
         case .fragment:
@@ -214,13 +208,6 @@ extension Worker where IO: ~Copyable {
             push(request, of: client)
         }
         touch(client)
-    }
-}
-
-extension Request {
-    /// Whether a reply of this kind can be the answer.
-    fileprivate func accepts(_ kind: UInt8) -> Bool {
-        expectedKind == ReplyKind.any || kind == expectedKind || kind == ReplyKind.error
     }
 }
 

@@ -13,18 +13,6 @@ struct LocalCommands: BitwiseCopyable {
     }
 }
 
-extension Command.Split {
-    /// The marker of a reply that is no error.
-    fileprivate var replyKind: UInt8 {
-        switch self {
-        case .none: ReplyKind.any
-        case .values: UInt8(ascii: "*")
-        case .pairs: UInt8(ascii: "+")
-        case .sum: UInt8(ascii: ":")
-        }
-    }
-}
-
 extension CommandTable {
     fileprivate func find(_ name: StaticString) -> Command {
         name.withUTF8Span { find($0) }

@@ -67,13 +67,15 @@ extension Worker where IO: ~Copyable {
 
     /// Queues what must come before any client's request, and, on a probe, the question.
     private mutating func greet(on connection: Handle<ServerConnection>, in pool: Int) {
+        let expectedKind = connections[connection].parser.kindOfGreetings
         // The last greeting is the question of a probe.
         let count = pools[pool].greetings.count &- (connections[connection].isProbe ? 0 : 1)
         for greeting in 0..<count {
             pools[pool].greetings[greeting].withSpan { bytes in
                 mbufs.append(bytes, to: &connections[connection].greeting)
             }
-            let request = requests.insert(Request(.greeting, client: .none))
+            let request = requests.insert(
+                Request(.greeting, client: .none, expecting: expectedKind))
             enqueue(request, on: connection)
             connections[connection].didAddGreeting()
         }
@@ -120,7 +122,8 @@ extension Worker where IO: ~Copyable {
             note(.probeFailed, server: server, of: pool, errno: error.errno)
             probe(pools[pool].firstServer &+ server, after: pools[pool].retryTimeout)
         } else if left > 0 || silentCount > 0 || connections[connection].phase != .ready {
-            report(.serverFailed, server: server, of: pool, error)
+            // What a server sends that is no reply has been reported as that.
+            if error != .invalidReply { report(.serverFailed, server: server, of: pool, error) }
             let openedAt = connections[connection].openedAt
             didFail(server: server, of: pool, openedAt: openedAt)
         } else {
@@ -130,6 +133,8 @@ extension Worker where IO: ~Copyable {
         scheduleReopening(of: server, in: pool)
         mbufs.release(&connections[connection].outgoing)
         mbufs.release(&connections[connection].greeting)
+        mbufs.release(&connections[connection].cutLine)
+        mbufs.release(&connections[connection].askedKeys)
         touch(connection)
         while left > 0 {
             let next = requests[request].nextOfServer

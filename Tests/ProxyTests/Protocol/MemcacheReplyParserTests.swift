@@ -17,55 +17,74 @@ import Testing
         "HD", "VAL", "\r\n", "",
     ]
 
-    @Test(arguments: messages, [false, true])
-    func anyCutGivesTheSame(_ message: String, stopsAtValues: Bool) {
+    /// To whatever was asked.
+    static let all = MemcacheReplyWords(rawValue: .max)
+
+    static let some = [all] + (1...17).map { MemcacheReplyWords(expectedKind: $0) }
+
+    @Test(arguments: messages, [all, .init(.value), .init(.statistics), .init(.metaGet)])
+    func anyCutGivesTheSame(_ message: String, words: MemcacheReplyWords) {
         let message = bytes(message)
-        let expected = Pieces(message).replyEvents(.memcache, stopsAtValues: stopsAtValues)
+        let expected = Pieces(message).replyEvents(expecting: words)
         for pieces in Pieces.every(of: message) {
-            let found = pieces.replyEvents(.memcache, stopsAtValues: stopsAtValues)
+            let found = pieces.replyEvents(expecting: words)
             if found != expected { Issue.record("cuts \(pieces.cuts): \(found), not \(expected)") }
         }
     }
 
     /// The values one by one, and the line behind them for itself.
     @Test(arguments: [
-        ("END\r\n", 0, "c"), ("VALUE k 0 3\r\nabc\r\nEND\r\n", 1, "c"),
-        ("VALUE k 0 0\r\n\r\nVALUE l 0 5 9\r\nEND\r\n\r\nEND\r\n", 2, "c"),
-        ("VALUE k 0 1\r\nx\r\nSERVER_ERROR x\r\n", 1, "-"), ("ERROR\r\n", 0, "-"),
+        ("END\r\n", [], "c"), ("VALUE k 0 3\r\nabc\r\nEND\r\n", [1], "c"),
+        ("VALUE kkk 0 0\r\n\r\nVALUE l\t\r\u{7F}m 0 5 9\r\nEND\r\n\r\nEND\r\n", [3, 5], "c"),
+        ("VALUE k 0 1\r\nx\r\nSERVER_ERROR x\r\n", [1], "-"), ("ERROR\r\n", [], "-"),
     ])
-    func repliesAreReadValueByValue(_ message: String, _ valueCount: Int, _ kind: String) {
+    func repliesAreReadValueByValue(_ message: String, _ keyCounts: [Int], _ kind: String) {
         let message = bytes(message)
         for pieces in Pieces.every(of: message) {
-            let events = pieces.replyEvents(.memcache, stopsAtValues: true)
-            let values = events.prefix { if case .value = $0 { true } else { false } }
+            let events = pieces.replyEvents(expecting: Self.all)
+            let found = events.compactMap { if case .header(let count) = $0 { count } else { nil } }
+            #expect(found == keyCounts)
             let reply = ReplyEvent.reply(kind: kind.utf8.first!, end: message.count)
-            #expect(values.count == valueCount)
-            #expect(events.dropFirst(valueCount) == [reply, .end(isAtStart: true)])
+            #expect(events.dropFirst(2 * keyCounts.count) == [reply, .end(isAtStart: true)])
+        }
+    }
+
+    /// The data of a value is told from lines by its length alone, which is 30 times 5.
+    @Test func valuesThatLookLikeProtocolAreData() {
+        let forged = String(repeating: "VALUE victim 0 5\r\nEVIL!\r\nEND\r\n", count: 5)
+        let message = bytes("VALUE k 0 150\r\n\(forged)\r\nEND\r\n")
+        for pieces in Pieces.every(of: message, pairsUpTo: 200) {
+            let events = pieces.replyEvents(expecting: MemcacheReplyWords(.value))
+            #expect(
+                events == [
+                    .header(keyCount: 1), .value(end: message.count - 5),
+                    .reply(kind: ReplyKind.other, end: message.count), .end(isAtStart: true),
+                ])
         }
     }
 
     @Test(arguments: [
         ("STORED\r\n", "c"), ("NOT_STORED\r\n", "c"), ("EXISTS\r\n", "c"), ("NOT_FOUND\r\n", "c"),
         ("DELETED  \r\n", "c"), ("TOUCHED\r\n", "c"), ("END\r\n", "c"), ("5\r\n", "c"),
-        ("5  \r\n", "c"),
-        ("VERSION 1.2 x\r\n", "c"), ("VERSION\r\n", "c"), ("VALUE k 0 1\r\nx\r\nEND\r\n", "c"),
-        ("VALUE k 0 1 7\r\nx\r\nVALUE k 0 0 8\r\n\r\nEND\r\n", "c"),
-        ("VALUE k 0 1\r\nx\r\nSERVER_ERROR x\r\n", "c"), ("ERROR\r\n", "-"), ("ERROR x\r\n", "-"),
-        ("CLIENT_ERROR bad\r\n", "-"), ("SERVER_ERROR out of memory\r\n", "-"), ("OK\r\n", "o"),
-        ("STAT a b c\r\nSTAT d \r\nEND\r\n", "s"), ("HD\r\n", "m"), ("HD k O1\r\n", "m"),
-        ("EN\r\n", "m"),
-        ("NF\r\n", "m"), ("NS\r\n", "m"), ("EX\r\n", "m"), ("VA 3 f1\r\n\r\n\r\r\n", "m"),
-        ("ME k a=b\r\n", "m"), ("MN\r\n", "n"),
+        ("5  \r\n", "c"), ("VERSION 1.2 x\r\n", "c"), ("VERSION\r\n", "c"),
+        ("ERROR\r\n", "-"), ("ERROR x\r\n", "-"), ("CLIENT_ERROR\r\n", "-"),
+        ("CLIENT_ERROR bad\r\n", "-"), ("SERVER_ERROR out of memory\r\n", "-"), ("OK\r\n", "c"),
+        ("STAT a b c\r\nSTAT d \r\nEND\r\n", "c"), ("HD\r\n", "c"), ("HD k O1\r\n", "c"),
+        ("OK k O1\r\n", "c"), ("EN\r\n", "c"), ("NF\r\n", "c"), ("NS\r\n", "c"), ("EX\r\n", "c"),
+        ("VA 3 f1\r\n\r\n\r\r\n", "c"), ("ME k a=b\r\n", "c"), ("MN\r\n", "n"),
     ])
     func isOneReply(_ message: String, _ kind: String) {
         let message = bytes(message)
         let reply = ReplyEvent.reply(kind: kind.utf8.first!, end: message.count)
-        #expect(Pieces(message).replyEvents(.memcache) == [reply, .end(isAtStart: true)])
+        for pieces in Pieces.every(of: message) {
+            let events = pieces.replyEvents(expecting: Self.all)
+            #expect(events == [reply, .end(isAtStart: true)])
+        }
     }
 
     @Test(arguments: [
         "\r\n", " STORED\r\n", "stored\r\n", "STORED x\r\n", "STOREDX\r\n", "STORED\n", "END \r\n",
-        "END\r\r\n", "5x\r\n", "-5\r\n", "OK x\r\n", "MN x\r\n", "HDX\r\n", "RESET\r\n",
+        "END\r\r\n", "5x\r\n", "-5\r\n", "MN x\r\n", "HDX\r\n", "RESET\r\n",
         "CLIENT_ERRORS x\r\n", "NOT_FOUNDABCDEFGHIJ\r\n", "VALUE\r\n", "VALUE k\r\n",
         "VALUE k 0 \r\n",
         "VALUE k 0 x\r\n", "VALUE k 0 1x\r\n", "VALUE k 0 -1\r\n",
@@ -75,8 +94,10 @@ import Testing
     ])
     func isNoReply(_ message: String) {
         for pieces in Pieces.every(of: bytes(message)) {
-            let events = pieces.replyEvents(.memcache)
-            if events != [.violation] { Issue.record("cuts \(pieces.cuts): \(events)") }
+            let events = pieces.replyEvents(expecting: Self.all)
+            if events.last != .violation || events.contains(where: \.isReply) {
+                Issue.record("cuts \(pieces.cuts): \(events)")
+            }
         }
     }
 
@@ -94,13 +115,22 @@ import Testing
             let input = (0..<Int.random(in: 1...10, using: &random)).flatMap { _ in
                 bytes(parts.randomElement(using: &random)!)
             }
-            let stopsAtValues = Bool.random(using: &random)
-            let expected = Pieces(input).replyEvents(.memcache, stopsAtValues: stopsAtValues)
+            let words = Self.some.randomElement(using: &random)!
+            let expected = Pieces(input).replyEvents(expecting: words)
             for pieces in [Pieces.random(of: input, using: &random), Pieces.single(input)]
-            where pieces.replyEvents(.memcache, stopsAtValues: stopsAtValues) != expected {
+            where pieces.replyEvents(expecting: words) != expected {
                 Issue.record("\(text(input)), cuts \(pieces.cuts), not \(expected)")
                 return
             }
+        }
+    }
+}
+
+extension ReplyEvent {
+    fileprivate var isReply: Bool {
+        switch self {
+        case .reply, .end: true
+        default: false
         }
     }
 }

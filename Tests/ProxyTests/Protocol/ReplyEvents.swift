@@ -1,11 +1,10 @@
-import Config
-
 @testable import Proxy
 
 /// What a reply parser said at one point, with the places counted from the start of the input.
 enum ReplyEvent: Equatable {
     case reply(kind: UInt8, end: Int)
-    /// One of the values of a reply.
+    /// Before one of the values of a reply, and its end.
+    case header(keyCount: Int)
     case value(end: Int)
     case violation
     /// The input is used up.
@@ -13,34 +12,55 @@ enum ReplyEvent: Equatable {
 }
 
 extension Pieces {
-    /// What the parser makes of all replies, up to the first violation.
-    func replyEvents(
-        _ protocolKind: ProtocolKind = .redis, stopsAtValues: Bool = false
+    /// What the parser of redis makes of all replies, up to the first violation.
+    func replyEvents(expecting expectedKind: UInt8 = ReplyKind.any) -> [ReplyEvent] {
+        var parser = RESPReplyParser()
+        return events { piece, position in
+            let outcome = parser.parse(piece.span, from: &position, expecting: expectedKind)
+            return (outcome, parser.kind, 0, parser.isAtStart)
+        }
+    }
+
+    /// The same of memcached's. A cut may be in a header, or not: so the values are listed.
+    func replyEvents(expecting words: MemcacheReplyWords) -> [ReplyEvent] {
+        var parser = MemcacheReplyParser()
+        return events { piece, position in
+            let outcome = parser.parse(piece.span, from: &position, expecting: words)
+            return (outcome, parser.kind, parser.keyOfValue.count, parser.isAtStart)
+        }
+    }
+
+    private func events(
+        _ parse: ([UInt8], inout Int) -> (ReplyOutcome, UInt8, Int, Bool)
     ) -> [ReplyEvent] {
-        var parser = ReplyParser(protocolKind)
         var events: [ReplyEvent] = []
         var start = 0
+        var isAtStart = true
         for piece in pieces {
             var position = 0
             while position < piece.count {
                 let before = position
-                let outcome = parser.parse(
-                    piece.span, from: &position, stopsAtValues: stopsAtValues)
+                let (outcome, kind, keyCount, isNext) = parse(piece, &position)
+                isAtStart = isNext
                 precondition(position > before || outcome == .violation, "no byte was used up")
                 switch outcome {
-                case .incomplete:
+                case .incomplete, .cutLine:
                     precondition(position == piece.count, "incomplete, and bytes are left")
                 case .violation:
                     return events + [.violation]
-                case .reply:
-                    events.append(.reply(kind: parser.kind, end: start + position))
+                case .reply, .end:
+                    events.append(.reply(kind: kind, end: start + position))
+                case .header:
+                    events.append(.header(keyCount: keyCount))
                 case .value:
                     events.append(.value(end: start + position))
+                case .wholeValue:
+                    events += [.header(keyCount: keyCount), .value(end: start + position)]
                 }
             }
             start += piece.count
         }
-        return events + [.end(isAtStart: parser.isAtStart)]
+        return events + [.end(isAtStart: isAtStart)]
     }
 }
 

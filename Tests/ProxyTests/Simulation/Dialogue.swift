@@ -64,6 +64,9 @@ extension MemcacheKeySpace {
     mutating func noteFailure(of asked: Asked, since turn: Int, in world: World) {
         noteFailure(of: asked)
     }
+
+    /// Whatever a server makes of a request is noticed by the proxy.
+    func isMistaken(_ answer: Answer, to asked: Asked, in world: World) -> Bool { false }
 }
 
 extension Dialogue {

@@ -22,10 +22,7 @@ extension MemcacheKeySpace {
     mutating func accept(
         _ answer: [MemcacheReply], to asked: MemcacheQuestion, in world: World
     ) -> Bool {
-        guard let next = knowing(answer, to: asked, in: world) else {
-            if isMistaken(answer, to: asked, in: world) { noteFailure(of: asked) }
-            return false
-        }
+        guard let next = knowing(answer, to: asked, in: world) else { return false }
         self = next
         return true
     }
@@ -160,16 +157,6 @@ extension MemcacheKeySpace {
             }
         }
         return errors.first { !Self.errors.contains($0) } ?? errors.first
-    }
-
-    func isMistaken(
-        _ answer: [MemcacheReply], to asked: MemcacheQuestion, in world: World
-    ) -> Bool {
-        guard case .get(let reading) = asked, case .values(let values)? = answer.first else {
-            return false
-        }
-        return Set(reading.keys.map(world.server(of:))).count == 1
-            && values.map { text(of: $0.data) } == [text(of: "wrong".utf8)]
     }
 
     mutating func noteFailure(of asked: MemcacheQuestion) {

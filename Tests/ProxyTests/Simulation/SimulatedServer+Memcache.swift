@@ -31,20 +31,44 @@ extension SimulatedServer {
         return words.last == Self.word("noreply")
     }
 
-    /// A value of another key, or a reply of another kind, perhaps with the right one behind it:
-    /// the proxy must not trust what else comes on the connection.
+    /// A value of another key, one value more, or a reply of another kind, perhaps with the right
+    /// one behind it: the proxy must not trust what else comes on the connection.
     func mistakenMemcacheReply(
         to request: [[UInt8]], _ session: Session, _ world: World
     ) -> [UInt8] {
-        let name = String(decoding: request[0], as: UTF8.self)
-        if ["get", "gets", "gat", "gats"].contains(name), world.chance.percent(50) {
-            // The line may be that of several requests, and the value then is for none.
-            if name == "get", request.count > 2 { noteFault(on: session.link) }
-            return Self.line("VALUE wrong 0 5") + Self.line("wrong") + Self.line("END")
-        }
         noteFault(on: session.link)
-        let wrong = Self.line(["flush_all", "verbosity"].contains(name) ? "STORED" : "OK")
-        return world.chance.percent(50) ? wrong : wrong + executeMemcache(request, world)
+        let name = String(decoding: request[0], as: UTF8.self)
+        let right = executeMemcache(request, world)
+        let block = Self.line("VALUE wrong 0 5") + Self.line("wrong")
+        let isGet = ["get", "gets", "gat", "gats"].contains(name)
+        if isGet, world.chance.percent(60) {
+            let values = right.dropLast(5)
+            switch world.chance.below(3) {
+            case 0 where !values.isEmpty: return values + right
+            case 1: return values + block + Self.line("END")
+            default: return block + right
+            }
+        }
+        var wrong = [Self.line(name == "version" ? "OK" : "VERSION 1")]
+        if !["delete", "flush_all", "verbosity"].contains(name) {
+            wrong += ["ERROR", "CLIENT_ERROR bad command line format"].map(Self.line)
+        }
+        if !isGet {
+            wrong.append(block + Self.line("END"))
+            if name != "stats" { wrong.append(Self.line("END")) }
+        }
+        if !["incr", "decr"].contains(name) { wrong.append(Self.line("5")) }
+        if !["incr", "decr", "touch", "delete", "cas"].contains(name) {
+            wrong.append(Self.line("NOT_FOUND"))
+        }
+        if Self.hasNoData(name) { wrong.append(Self.line("STORED")) }
+        if !name.hasPrefix("m") { wrong.append(Self.line("HD") + Self.line("VA 1")) }
+        if name != "mn", !name.hasPrefix("m") { wrong.append(Self.line("MN")) }
+        return world.chance.pick(wrong) + (world.chance.percent(50) ? [] : right)
+    }
+
+    private static func hasNoData(_ name: String) -> Bool {
+        WireReader.sizePlace(of: name) == nil || name == "ms"
     }
 
     /// Returns the reply, if there is to be one.

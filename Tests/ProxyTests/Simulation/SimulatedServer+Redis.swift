@@ -10,11 +10,19 @@ extension SimulatedServer {
         return ["MGET", "MSET", "DEL", "UNLINK", "EXISTS", "TOUCH"].contains(name)
     }
 
-    /// A wrong number of values, or none at all.
-    func mistakenRedisReply(to request: [[UInt8]], _ world: World) -> [UInt8] {
+    /// A wrong number of values, or no values: then the proxy must not trust what else comes on the
+    /// connection.
+    func mistakenRedisReply(
+        to request: [[UInt8]], _ session: Session, _ world: World
+    ) -> [UInt8] {
         let word = Array("wrong".utf8)
         let isMany = request.count > 2 && request[0] == Array("mget".utf8)
-        guard isMany, world.chance.percent(70) else { return Reply.bulk(word).bytes }
+        guard isMany, world.chance.percent(70) else {
+            noteFault(on: session.link)
+            let right = executeRedis(request, session, world).bytes
+            return Reply.bulk(word).bytes + (world.chance.percent(50) ? [] : right)
+        }
+        noteFault(in: world)
         let count = world.chance.pick([1, request.count])
         return Reply.array((0..<count).map { _ in Reply.bulk(word) }).bytes
     }

@@ -271,7 +271,6 @@ extension SimulatedServer {
             append(bytes + scenario.protocolKind.unaskedError, session, world)
             session.end = .finished
         case 6 where mayMistake(request):
-            noteFault(in: world)
             append(mistakenReply(to: request, session, world), session, world)
         default:
             guard mayRefuse(request) else {
@@ -355,7 +354,7 @@ extension SimulatedServer {
         to request: [[UInt8]], _ session: Session, _ world: World
     ) -> [UInt8] {
         switch scenario.protocolKind {
-        case .redis: mistakenRedisReply(to: request, world)
+        case .redis: mistakenRedisReply(to: request, session, world)
         case .memcache: mistakenMemcacheReply(to: request, session, world)
         }
     }
