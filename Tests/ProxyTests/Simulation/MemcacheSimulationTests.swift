@@ -142,6 +142,16 @@ import Testing
         Simulation.run(30, of: scenario, from: 102 + batch)
     }
 
+    /// No server fails, so nobody gets an error, whoever leaves at whatever byte of a reply. Values
+    /// look like replies with values.
+    @Test(arguments: batches) func whoLeavesALineTakesNothingOfOthers(batch: UInt64) {
+        var scenario = Self.sharing
+        scenario.clientFaults = 60
+        scenario.bigValueSizes = batch == 0 ? 0...60_000 : 0...3000
+        scenario.limits.streamingMin = batch == 0 ? 20_000 : 300
+        Simulation.run(60, of: scenario, from: 104 + batch)
+    }
+
     @Test func getsOfSeveralClientsShareLines() {
         let seeds = 100_000_000..<100_000_020 as Range<UInt64>
         let sharing = seeds.filter { seed in
