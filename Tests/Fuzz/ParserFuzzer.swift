@@ -77,7 +77,8 @@ private struct Outcome: Equatable {
                 case .reply:
                     precondition(position > before)
                     outcome.numbers += [Int(parser.kind), start + position]
-                case .value: preconditionFailure("there are no values in redis' replies")
+                case .cutLine, .header, .value, .wholeValue, .end:
+                    preconditionFailure("there are no values in redis' replies")
                 }
             }
             start += piece.count
