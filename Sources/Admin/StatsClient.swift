@@ -1,3 +1,5 @@
+import Proxy
+
 /// One client of the statistics port, from accept to close.
 ///
 ///     waiting for a request ── answer ──▶ sending ── all sent ──▶ draining ──▶ closed
@@ -11,6 +13,8 @@ struct StatsClient {
     private(set) var phase: Phase
     /// When the phase ends, whatever the client does.
     private(set) var deadline: Instant
+    /// What it spoke, if that was no protocol of the port. It gets nothing.
+    private(set) var foreign: ForeignProtocol?
     private let accepted: Instant
 
     enum Phase {
@@ -89,7 +93,9 @@ struct StatsClient {
         if mayContinue && !isLast && now < deadline {
             phase = .waiting(bytes)
         } else {
-            phase = .sending(StatsRequest(bytes).form.answer(document())[...])
+            let form = StatsRequest(bytes).form
+            if case .foreign(let found) = form { foreign = found }
+            phase = .sending(form.answer(document())[...])
             deadline = now + Self.silenceMax
         }
     }

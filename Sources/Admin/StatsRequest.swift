@@ -1,3 +1,5 @@
+import Proxy
+
 /// What a client of the statistics port wants, by the first bytes it sends.
 ///
 /// twemproxy's clients send nothing, or something that does not matter, and get the bare
@@ -14,6 +16,8 @@ struct StatsRequest: Equatable {
         case get, head
         /// An HTTP method that has no meaning here.
         case otherMethod
+        /// A TLS handshake, say: whoever sends it can make nothing of any answer.
+        case foreign(ForeignProtocol)
     }
 
     /// The most bytes that are looked at, the size of the usual limit for HTTP headers.
@@ -24,8 +28,13 @@ struct StatsRequest: Equatable {
 
     /// - Parameter bytes: All that was received, or its first `bytesMax` bytes.
     init(_ bytes: [UInt8]) {
+        var opening = Opening.statistics
+        if let foreign = opening.read(bytes.span) {
+            self.init(form: .foreign(foreign), isWhole: true)
+            return
+        }
         guard Self.mayBeHTTP(bytes) else {
-            self.init(form: .plain, isWhole: true)
+            self.init(form: .plain, isWhole: opening.isDecided)
             return
         }
         let isFull = bytes.count >= Self.bytesMax
@@ -81,6 +90,8 @@ extension StatsRequest.Form {
     /// Everything to send, after which the connection ends.
     func answer(_ document: [UInt8]) -> [UInt8] {
         switch self {
+        case .foreign:
+            []
         case .plain:
             document
         case .get:

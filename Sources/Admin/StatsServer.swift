@@ -1,3 +1,13 @@
+import Proxy
+
+/// Somebody who spoke a protocol that the statistics port does not, for the log.
+package struct StatsStranger {
+    package let spoken: ForeignProtocol
+    package let peer: PeerAddress
+    /// How many were not told of since the one before.
+    package let untoldCount: Int
+}
+
 /// The statistics port: whoever connects gets the document, and the connection ends.
 ///
 /// It has no thread of its own and never blocks. Its owner calls `serve()` whenever `descriptor`
@@ -10,6 +20,10 @@ package struct StatsServer: ~Copyable {
     private var clients: [StatsClient] = []
     /// Until when nobody is accepted, as there was no descriptor left.
     private var acceptAgain: ContinuousClock.Instant?
+    /// Gets at most one a second.
+    private let tell: (StatsStranger) -> Void
+    private var tellAgain: ContinuousClock.Instant?
+    private var untoldCount = 0
 
     /// The most clients at once. When one more comes, the oldest is answered and closed. They
     /// fit, with the proxy's own few descriptors, into the 32 that its limit of clients spares.
@@ -17,8 +31,12 @@ package struct StatsServer: ~Copyable {
     /// How long to leave the listener alone when there is no descriptor left.
     static let pause = Duration.milliseconds(100)
 
-    package init(on listener: consuming StatsListener, document: StatsDocument) {
+    package init(
+        on listener: consuming StatsListener, document: StatsDocument,
+        tell: @escaping (StatsStranger) -> Void = { _ in }
+    ) {
         self.document = document
+        self.tell = tell
         self.listener = listener
     }
 
@@ -58,7 +76,25 @@ package struct StatsServer: ~Copyable {
         if client.interest != before && !client.isClosed {
             listener.watcher.change(client.descriptor, to: client.interest)
         }
+        if let spoken = client.foreign, clients[index].foreign == nil {
+            note(spoken, by: client.descriptor, at: now)
+        }
         clients[index] = client
+    }
+
+    private mutating func note(
+        _ spoken: ForeignProtocol, by descriptor: Int32, at now: ContinuousClock.Instant
+    ) {
+        if let tellAgain, now < tellAgain {
+            untoldCount += 1
+            return
+        }
+        tell(
+            StatsStranger(
+                spoken: spoken, peer: PeerAddress(ofDescriptor: descriptor),
+                untoldCount: untoldCount))
+        tellAgain = now + .seconds(1)
+        untoldCount = 0
     }
 
     /// Takes those who wait, but not for so long that nobody else is served.

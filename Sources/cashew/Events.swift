@@ -1,3 +1,4 @@
+import Admin
 import Config
 import Proxy
 
@@ -65,7 +66,7 @@ struct EventTexts {
                 + "have no more"
         case .clientClosed:
             "pool '\(pool.name)' closed a client\(peer(event)) that "
-                + (event.reason.map { text(of: $0, event.count) } ?? "")
+                + (event.reason.map { Self.text(of: $0, event.count) } ?? "")
         case .clientsCutOff:
             "pool '\(pool.name)' closed \(event.count) clients that were still there when the time "
                 + "to shut down was over"
@@ -79,7 +80,7 @@ struct EventTexts {
     }
 
     /// What follows "closed a client that".
-    private func text(of reason: CloseReason, _ count: Int64) -> String {
+    private static func text(of reason: CloseReason, _ count: Int64) -> String {
         switch reason {
         case .requestLimit: "asked for more than a worker may have in flight"
         case .unsentLimit: "left \(count) bytes of its replies unread"
@@ -95,11 +96,20 @@ struct EventTexts {
         case .inlineSize, .lineLength: "sent too long a line"
         case .binaryProtocol: "spoke memcached's binary protocol"
         case .hypertext: "spoke HTTP"
+        case .tls: "began a TLS handshake, on a port without TLS"
+        case .proxyHeader: "sent a header of the PROXY protocol, which the port does not take"
+        case .ssh: "spoke SSH"
+        case .mail: "spoke SMTP"
+        case .dictionary: "spoke DICT, as curl does"
+        case .redisProtocol: "spoke redis' protocol, in a pool of memcached"
+        case .memcacheProtocol: "spoke memcached's protocol, in a pool of redis"
         }
     }
 
-    private func peer(_ event: LogEvent) -> String {
-        event.peer.text.map { " (\($0))" } ?? ""
+    private func peer(_ event: LogEvent) -> String { Self.text(of: event.peer) }
+
+    private static func text(of peer: PeerAddress) -> String {
+        peer.text.map { " (\($0))" } ?? ""
     }
 
     private func server(_ event: LogEvent, in pool: PoolConfiguration) -> String {
@@ -117,8 +127,16 @@ struct EventTexts {
         event.errno == 0 ? "it closed the connection" : "\(SystemError(code: event.errno))"
     }
 
-    private func untold(_ event: LogEvent) -> String {
-        event.untoldCount == 0 ? "" : " (and \(event.untoldCount) times more since the last line)"
+    private func untold(_ event: LogEvent) -> String { Self.untold(Int(event.untoldCount)) }
+
+    private static func untold(_ count: Int) -> String {
+        count == 0 ? "" : " (and \(count) times more since the last line)"
+    }
+
+    /// Of the statistics port, which is no pool's.
+    static func text(of stranger: StatsStranger) -> String {
+        "the statistics port closed a client\(text(of: stranger.peer)) that "
+            + text(of: stranger.spoken.closeReason, 0) + untold(stranger.untoldCount)
     }
 
     private func milliseconds(_ duration: Duration) -> Int64 {

@@ -91,7 +91,8 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
         var stats = StatsServer(
             on: statsPort,
             document: StatsDocument(
-                of: configuration, workers: serving.counters, source: hostName()))
+                of: configuration, workers: serving.counters, source: hostName()),
+            tell: { log.write(.warning, EventTexts.text(of: $0)) })
         notifyServiceManager("READY=1")
         let events = EventLog(serving.events, of: configuration, to: log)
         return obey(

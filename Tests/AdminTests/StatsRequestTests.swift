@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Admin
+@testable import Proxy
 
 @Suite struct StatsRequestTests {
     @Test(arguments: [
@@ -19,13 +20,32 @@ import Testing
     @Test(arguments: [
         "stats\r\n", "GET\r\n", "GET key\r\n", "GET /\r\n", "GET  HTTP/1.1\r\n",
         "GET / HTTP/2.0\r\n",
-        "*1\r\n$4\r\nPING\r\n", "\r\n", " GET / HTTP/1.1\r\n", "get / HTTP/1.1\r\n\r\n", "\u{0}",
+        "*1\r\n$4\r\nPING\r\n", "\n", "\r\nx", " GET / HTTP/1.1\r\n", "get / HTTP/1.1\r\n\r\n",
+        "\u{0}",
         "GET / HTTP/1.1 x\r\n", "AVERYLONGMETHODNAMEWHICHISNONE",
     ])
     func everythingElseIsNot(text: String) {
         let request = StatsRequest(Array(text.utf8))
         #expect(request.form == .plain)
         #expect(request.isWhole)
+    }
+
+    /// Nothing of it could be understood by whoever sent that.
+    @Test(arguments: [
+        ("\u{16}\u{3}\u{1}", ForeignProtocol.tls), ("SSH-2.0-a\r\n", .ssh),
+        ("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", .proxyHeader),
+        ("\r\n\r\n\0\r\nQUIT\n!", .proxyHeader),
+    ])
+    func otherProtocolsAreKnown(text: String, spoken: ForeignProtocol) {
+        let request = StatsRequest(Array(text.utf8))
+        #expect(request.form == .foreign(spoken))
+        #expect(request.isWhole)
+        #expect(request.form.answer([1]).isEmpty)
+        for cut in 1..<2 {
+            let start = StatsRequest(Array(text.utf8.prefix(cut)))
+            #expect(start.form == .plain)
+            #expect(!start.isWhole)
+        }
     }
 
     /// Until the first line is there nothing is decided; then the form stays.

@@ -17,6 +17,8 @@ public func fuzzParsers(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         precondition(Outcome.ofRequests(pieces) == whole, "a cut changes requests")
         precondition(Outcome.ofRequests(single) == whole, "cuts everywhere change requests")
         splitWords(of: input)
+        precondition(opening(of: pieces) == opening(of: [input]), "a cut changes an opening")
+        precondition(opening(of: single) == opening(of: [input]), "cuts change an opening")
     } else {
         let whole = Outcome.ofReplies([input])
         precondition(Outcome.ofReplies(pieces) == whole, "a cut changes replies")
@@ -100,12 +102,32 @@ private struct Outcome: Equatable {
     }
 }
 
+/// What the first bytes show, on each kind of port.
+private func opening(of pieces: [[UInt8]]) -> [ForeignProtocol?] {
+    [Opening.redis, .memcache, .statistics].map { start in
+        var opening = start
+        for piece in pieces {
+            if let found = opening.read(piece.span) { return found }
+        }
+        return nil
+    }
+}
+
 /// Words are never longer together than their line.
 private func splitWords(of line: [UInt8]) {
     var words = InlineWords(line.count)
     var count = 0
+    var signature = InlineSignature()
     while words.next(in: line.span) {
-        while words.nextByte(in: line.span) != nil { count += 1 }
+        let expected = count + words.byteCount(in: line.span)
+        signature.beginWord()
+        while let byte = words.nextByte(in: line.span) {
+            signature.add(byte)
+            count += 1
+        }
+        signature.endWord()
+        precondition(count == expected)
     }
     precondition(count <= line.count)
+    precondition(signature.wordCount >= 3 || !signature.endsInVersion)
 }

@@ -23,7 +23,7 @@ fi
 fuzz() {
     name=$1 dictionary=$2 fuzzer=$3 requests=$4 replies=$5
     shift 5
-    swiftc -swift-version 6 -O -assert-config Debug -sanitize=fuzzer -parse-as-library \
+    swiftc -swift-version 6 -package-name cashew -O -assert-config Debug -sanitize=fuzzer -parse-as-library \
         "$@" "$fuzzer" -o "$build/$name"
     mkdir -p "$build/found-$name"
     "$build/$name" -max_total_time="$seconds" -max_len=512 -dict="$dictionary" \
@@ -36,7 +36,8 @@ fuzz parsers Tests/Fuzz/resp.dict Tests/Fuzz/ParserFuzzer.swift \
     Tests/Fuzz/corpus/requests Tests/Fuzz/corpus/replies \
     "$protocol/RESPHeader.swift" "$protocol/RESPRequestParser.swift" \
     "$protocol/RESPReplyParser.swift" "$protocol/InlineWords.swift" "$protocol/Extent.swift" \
-    "$protocol/ReplyOutcome.swift" "$memory/Span+Words.swift"
+    "$protocol/InlineSignature.swift" "$protocol/Opening.swift" \
+    "$protocol/ReplyOutcome.swift" "$memory"/Span+*.swift
 fuzz memcache Tests/Fuzz/memcache.dict Tests/Fuzz/MemcacheFuzzer.swift \
     Tests/Fuzz/corpus/memcache-requests Tests/Fuzz/corpus/memcache-replies \
     "$protocol"/Memcache*.swift "$protocol/Base64Key.swift" "$protocol/Extent.swift" \

@@ -23,6 +23,10 @@ package struct PeerAddress: BitwiseCopyable, Hashable, Sendable {
     /// Of a socket whose peer has gone already.
     package static var unknown: PeerAddress { PeerAddress(.unknown) }
 
+    package init(ofDescriptor descriptor: Int32) {
+        self.init(of: Socket(descriptor: descriptor))
+    }
+
     /// Asks the kernel, with one system call or two.
     init(of socket: Socket) {
         var storage = sockaddr_storage()

@@ -5,10 +5,17 @@ import Config
 struct RequestParser: BitwiseCopyable {
     var redis = RESPRequestParser()
     var memcache = MemcacheRequestParser()
+    /// Looks at the same bytes before the parsers do, until it knows that they are for them.
+    var opening: Opening
     // Last, where the one before leaves room: there is one for each idle client.
     let protocolKind: ProtocolKind
 
     init(_ protocolKind: ProtocolKind) {
         self.protocolKind = protocolKind
+        opening =
+            switch protocolKind {
+            case .redis: .redis
+            case .memcache: .memcache
+            }
     }
 }

@@ -28,5 +28,25 @@ package enum CloseReason: UInt8, BitwiseCopyable, CaseIterable, Sendable {
 
     case lineLength, binaryProtocol, hypertext
 
+    // What is of another protocol altogether, in either.
+
+    case tls, proxyHeader, ssh, mail, dictionary, redisProtocol, memcacheProtocol
+
     package static var count: Int { allCases.count }
+}
+
+extension ForeignProtocol {
+    package var closeReason: CloseReason {
+        switch self {
+        case .tls: .tls
+        case .proxyHeader: .proxyHeader
+        case .ssh: .ssh
+        case .hypertext: .hypertext
+        case .mail: .mail
+        case .dictionary: .dictionary
+        case .redis: .redisProtocol
+        case .memcache: .memcacheProtocol
+        case .memcacheBinary: .binaryProtocol
+        }
+    }
 }

@@ -86,6 +86,7 @@ extension Worker where IO: ~Copyable {
     mutating func refuse(
         _ arrival: Arrival, _ command: Command, from client: Handle<ClientConnection>
     ) {
+        if !command.isKnown, endsForeign(client, at: arrival) { return }
         if command.flags.contains(.unknownSubcommand) {
             return replyUnknownSubcommand(arrival, to: client)
         }

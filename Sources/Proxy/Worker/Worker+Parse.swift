@@ -4,6 +4,7 @@ extension Worker where IO: ~Copyable {
     /// Finds the requests in a slice and sends each on its way. What is incomplete at its end stays
     /// with the client, what is over a limit too.
     mutating func parseRequests(in slice: MbufSlice, from client: Handle<ClientConnection>) {
+        if !clients[client].parser.opening.isDecided, endsForeign(client, at: slice) { return }
         var rest = slice
         while rest.count > 0 {
             guard !clients[client].isOver(limits.client) else {

@@ -58,21 +58,26 @@ extension Worker where IO: ~Copyable {
     mutating func dispatchInline(_ line: Arrival, from client: Handle<ClientConnection>) {
         var cursor = line.start
         var arguments = MbufChain()
-        var count = 0
+        var signature = InlineSignature()
         let isBalanced = cursor.withBytes(line.byteCount) { bytes in
             var words = InlineWords(bytes.count)
             while words.next(in: bytes) {
+                signature.beginWord()
                 mbufs.append("$", to: &arguments)
                 mbufs.append(decimal: words.byteCount(in: bytes), to: &arguments)
                 mbufs.append("\r\n", to: &arguments)
-                while let byte = words.nextByte(in: bytes) { mbufs.append(byte, to: &arguments) }
+                while let byte = words.nextByte(in: bytes) {
+                    mbufs.append(byte, to: &arguments)
+                    signature.add(byte)
+                }
                 mbufs.append("\r\n", to: &arguments)
-                count &+= 1
+                signature.endWord()
             }
             return words.isBalanced
         }
-        if isBalanced, count > 0 {
-            dispatch(arguments: &arguments, count: count, from: client)
+        if isBalanced, signature.wordCount > 0 {
+            dispatch(
+                arguments: &arguments, count: signature.wordCount, signature, from: client)
         } else if !isBalanced {
             refuse(.unbalancedQuotes, from: client)
         }
@@ -91,12 +96,14 @@ extension Worker where IO: ~Copyable {
             mbufs.append("\r\n", to: &arguments)
             walker.append(count, to: &arguments, of: &mbufs)
         }
-        dispatch(arguments: &arguments, count: arrival.argumentCount, from: client)
+        dispatch(arguments: &arguments, count: arrival.argumentCount, nil, from: client)
         mbufs.release(&arguments)
     }
 
+    /// - Parameter signature: Of what was a line of words.
     private mutating func dispatch(
-        arguments: inout MbufChain, count: Int, from client: Handle<ClientConnection>
+        arguments: inout MbufChain, count: Int, _ signature: InlineSignature?,
+        from client: Handle<ClientConnection>
     ) {
         var chain = MbufChain()
         mbufs.append("*", to: &chain)
@@ -114,7 +121,8 @@ extension Worker where IO: ~Copyable {
             }
         }
         let arrival = Arrival(slice: .empty, chain: chain, parser: parser, mbufs: mbufs)
-        dispatch(arrival, &chain, from: client)
+        let isForeign = signature.map { endsForeign(client, at: arrival, $0) } ?? false
+        if !isForeign { dispatch(arrival, &chain, from: client) }
         mbufs.release(&chain)
     }
 }

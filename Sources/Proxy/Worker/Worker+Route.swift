@@ -28,7 +28,10 @@ extension Worker where IO: ~Copyable {
         guard
             clients[client].isAuthenticated || command.id == local.auth
                 || command.id == local.quit
-        else { return reply("-NOAUTH Authentication required\r\n", to: client) }
+        else {
+            if !command.isKnown, endsForeign(client, at: arrival) { return }
+            return reply("-NOAUTH Authentication required\r\n", to: client)
+        }
         switch command.handling {
         case .forward:
             if case .range(first: 1, last: 1, step: _) = command.keys, arrival.argumentCount > 1 {
@@ -45,7 +48,7 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    private mutating func findCommand(of arrival: Arrival) -> Command {
+    mutating func findCommand(of arrival: Arrival) -> Command {
         let command: Command
         if arrival.isContiguous {
             command = mbufs.withBytes(of: arrival.slice(of: arrival.name)) { commands.find($0) }
