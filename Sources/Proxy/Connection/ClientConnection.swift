@@ -20,7 +20,7 @@ struct ClientConnection: ~Copyable {
     }
 
     enum Action: Equatable {
-        case none, receive, send, cancelReceive, cancelSend, close
+        case none, receive, send, shutDown, cancelReceive, cancelSend, close
     }
 
     let socket: Socket
@@ -41,6 +41,11 @@ struct ClientConnection: ~Copyable {
     private var isSendCancelled = false
     private var hasReachedEnd = false
     private(set) var isInError = false
+    private(set) var ending = Ending.none
+    /// The client was told that nothing more comes.
+    private var isShutDown = false
+    /// Ticks of the ending proxy since it spoke last, or since it was told.
+    private(set) var quietCount: UInt8 = 0
 
     var parser: RequestParser
     /// The start of a request that has not arrived as a whole.
@@ -63,6 +68,65 @@ struct ClientConnection: ~Copyable {
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.isAuthenticated = isAuthenticated
+    }
+}
+
+// MARK: - The end of the proxy
+
+/// How far the proxy's end has come for a client.
+enum Ending: UInt8 {
+    case none
+    /// Its last reply is kept until it is quiet, to go out together with the end.
+    case holding
+    /// It is quiet: the end is next, unless it speaks again before.
+    case quiet
+}
+
+extension ClientConnection {
+    /// It has nothing in flight, and has sent nothing in part.
+    private var waitsForNothing: Bool {
+        requestCount == 0 && partial.isEmpty && backlog.isEmpty
+    }
+
+    /// Whether the end follows what is being sent.
+    var isBeforeEnd: Bool {
+        ending == .quiet && phase == .open && outgoing.isEmpty && waitsForNothing
+    }
+
+    /// Whether it waits for the client to close its side too. To close before would be a reset, if
+    /// the client sends more, and might take back replies that it has not read.
+    private var isLingering: Bool {
+        isShutDown && !hasReachedEnd && quietCount < Self.lingerMax
+    }
+
+    private static var lingerMax: UInt8 { 25 }
+
+    /// How long half a request may rest.
+    private static var restMax: UInt8 { 100 }
+
+    /// Bytes have come while the proxy ends.
+    mutating func didSpeak() {
+        quietCount = 0
+        if ending == .quiet { ending = .holding }
+    }
+
+    /// Some time has passed while the proxy ends.
+    ///
+    /// - Parameters:
+    ///   - holds: Whether clients that are never quiet by themselves are to be made so.
+    ///   - isLate: Whether the client is to end after what it has asked by now.
+    mutating func didTick(holds: Bool, isLate: Bool) {
+        let wasQuiet = quietCount > 0
+        if quietCount < .max { quietCount += 1 }
+        guard phase == .open else { return }
+        if holds, ending == .none { ending = .holding }
+        if isLate || (quietCount >= Self.restMax && requestCount == 0) {
+            // Half a request that does not go on is given up.
+            ending = .quiet
+            drain()
+        } else if wasQuiet, waitsForNothing, holds || (outgoing.isEmpty && !isSending) {
+            ending = .quiet
+        }
     }
 }
 
@@ -188,13 +252,20 @@ extension ClientConnection {
         if hasReachedEnd, backlog.isEmpty { drain() }
         switch phase {
         case .open, .draining:
-            if !isSending, !outgoing.isEmpty {
+            if !isSending, !outgoing.isEmpty, !isHeld {
                 isSending = true
                 return .send
             }
-            if phase == .draining, !isSending, requestCount == 0 {
-                abandon()
-                return nextAction(limits, mayReceive: mayReceive)
+            if !isSending, outgoing.isEmpty, requestCount == 0 {
+                if ending == .quiet, !isShutDown, !hasReachedEnd,
+                    phase == .draining || waitsForNothing
+                {
+                    return shutDown()
+                }
+                if phase == .draining, !isLingering {
+                    abandon()
+                    return nextAction(limits, mayReceive: mayReceive)
+                }
             }
             return nextReceiveAction(limits, mayReceive: mayReceive)
         case .closing:
@@ -212,6 +283,16 @@ extension ClientConnection {
         case .closed:
             return .none
         }
+    }
+
+    /// Whether its replies wait for the end.
+    private var isHeld: Bool { ending == .holding && phase == .open && waitsForNothing }
+
+    private mutating func shutDown() -> Action {
+        isShutDown = true
+        quietCount = 0
+        drain()
+        return .shutDown
     }
 
     private mutating func nextReceiveAction(

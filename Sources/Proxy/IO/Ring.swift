@@ -44,10 +44,18 @@ protocol Ring: ~Copyable {
 
     /// Sends all of a chain, which must stay as it is until the completion.
     ///
-    /// - Parameter chain: Of at most `ChainNodePool.sendPartsMax` parts.
+    /// - Parameters:
+    ///   - chain: Of at most `ChainNodePool.sendPartsMax` parts.
+    ///   - endFollows: Whether `shutDown` comes next, so that the peer gets the end of the
+    ///     connection together with the last bytes.
     mutating func send(
         _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
-        token: Token)
+        endFollows: Bool, token: Token)
+
+    /// Tells the peer that nothing more will be sent to it. What it sends still arrives.
+    ///
+    /// - Precondition: No send is in flight.
+    mutating func shutDown(_ socket: Socket)
 
     /// Ends the operation in flight that has this token, if any; it still completes.
     mutating func cancel(_ token: Token)

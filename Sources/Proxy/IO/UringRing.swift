@@ -185,10 +185,11 @@ extension UringRing: Ring {
 
     mutating func send(
         _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
-        token: Token
+        endFollows: Bool, token: Token
     ) {
         // WAITALL: the kernel goes on after a short send, so one completion is the whole chain.
-        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_WAITALL)
+        let more = endFollows ? Int32(MSG_MORE) : 0
+        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_WAITALL) | more
         if scratch.isFull { submit() }
         let entry = unsafe nextEntry()
         let first = mbufs.nodes[chain.head]
@@ -200,6 +201,12 @@ extension UringRing: Ring {
             unsafe io_uring_prep_sendmsg(entry, socket.descriptor, message, UInt32(flags))
         }
         unsafe io_uring_sqe_set_data64(entry, token.rawValue)
+    }
+
+    mutating func shutDown(_ socket: Socket) {
+        let entry = unsafe nextEntry()
+        unsafe io_uring_prep_shutdown(entry, socket.descriptor, Int32(SHUT_WR))
+        unsafe io_uring_sqe_set_data64(entry, Token(.ignored).rawValue)
     }
 
     mutating func cancel(_ token: Token) {

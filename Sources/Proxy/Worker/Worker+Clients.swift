@@ -20,7 +20,9 @@ extension Worker where IO: ~Copyable {
     /// Gives a new client to the worker that has fewest.
     private mutating func assign(_ socket: Socket, pool: Int) {
         var chosen = index
-        for other in 0..<process.value.workers.count
+        // Others may have ended before a client reaches them.
+        let count = drainDeadline == .max ? process.value.workers.count : 0
+        for other in 0..<count
         where process.value.workers[other].ringDescriptor >= 0
             && process.value.workers[other].clients.current
                 < process.value.workers[chosen].clients.current
@@ -55,11 +57,11 @@ extension Worker where IO: ~Copyable {
     /// Takes a client that has been counted as this worker's.
     mutating func didAccept(_ socket: Socket, pool: Int) {
         counters.value.totalConnections.add(1)
-        guard !clients.isFull, drainDeadline == .max, process.value.admitsClient else {
+        guard !clients.isFull, isAccepting, process.value.admitsClient else {
             process.value.workers[index].clients.add(-1)
             counters.value.clientsRefused.add(1)
             // One that came while the proxy ends is refused by whoever starts it, if anybody.
-            if drainDeadline == .max {
+            if isAccepting {
                 note(.clientRefused, client: socket, of: pool, count: Int(clients.count))
             }
             return ring.close(socket, token: Token(.ignored))

@@ -9,6 +9,7 @@ extension Worker where IO: ~Copyable {
         if completion.hasMbuf {
             if completion.isMbufShared { mbufs.retain(completion.slice.mbuf) }
             if completion.result > 0, clients[client].phase == .open {
+                if drainDeadline != .max { clients[client].didSpeak() }
                 didReceive(completion.slice, from: client)
             }
             mbufs.release(completion.slice.mbuf)

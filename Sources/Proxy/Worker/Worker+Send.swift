@@ -18,7 +18,9 @@ extension Worker where IO: ~Copyable {
                 clients[client].sending = chain
                 ring.send(
                     clients[client].sending, of: mbufs, to: socket,
-                    token: Token(.clientSend, client))
+                    endFollows: clients[client].isBeforeEnd, token: Token(.clientSend, client))
+            case .shutDown:
+                ring.shutDown(socket)
             case .cancelReceive:
                 ring.cancel(Token(.clientReceive, client))
             case .cancelSend:
@@ -83,7 +85,7 @@ extension Worker where IO: ~Copyable {
         connections[connection].sending = chain
         ring.send(
             connections[connection].sending, of: mbufs, to: connections[connection].socket,
-            token: Token(.serverSend, connection))
+            endFollows: false, token: Token(.serverSend, connection))
     }
 
     mutating func didSend(_ completion: Completion, to connection: Handle<ServerConnection>) {

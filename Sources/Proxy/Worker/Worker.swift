@@ -62,6 +62,11 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var nextReopening = UInt64.max
     /// When to end even if clients are left; `.max` while the proxy is not to end.
     var drainDeadline = UInt64.max
+    var drainStartedAt: UInt64 = 0
+    /// When to look again which clients are quiet, while the proxy ends.
+    var nextDrainTick = UInt64.max
+    /// Whether clients may still come.
+    var isAccepting = true
     /// When to accept again after the system had no descriptor left.
     var nextAccept = UInt64.max
     /// While memory is short: when that has lasted too long.
@@ -151,7 +156,7 @@ extension Worker where IO: ~Copyable {
     mutating func turn() {
         let deadline = min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
-            min(nextProbe, nextReopening, drainDeadline))
+            min(nextProbe, nextReopening, drainDeadline, nextDrainTick))
         ring.submitAndWait(until: deadline)
         adoptHealth()
         repeat {
@@ -161,6 +166,7 @@ extension Worker where IO: ~Copyable {
         if now >= nextExpiry { expireRequests() }
         if now >= nextProbe { probeServers() }
         if now >= nextReopening { reopenConnections() }
+        if now >= nextDrainTick { tickDrain() }
         adoptHealth()
         settle()
         if drainDeadline != .max { finishDrain() }

@@ -369,6 +369,7 @@ import Testing
             case .send:
                 kernel.begin(.send)
                 client.sending = mbufs.takeSend(from: &client.outgoing)
+            case .shutDown: kernel.shutDown()
             case .cancelReceive: kernel.cancel(.receive)
             case .cancelSend: kernel.cancel(.send)
             case .close: kernel.close()

@@ -23,6 +23,11 @@ struct Kernel {
         if !cancelled.insert(operation).inserted { faults.append("cancels \(operation) twice") }
     }
 
+    mutating func shutDown() {
+        if isClosed { faults.append("shuts down after close") }
+        if inFlight.contains(.send) { faults.append("shuts down in the middle of a send") }
+    }
+
     mutating func close() {
         if isClosed { faults.append("closes twice") }
         if !inFlight.isEmpty { faults.append("closes while \(inFlight) in flight") }

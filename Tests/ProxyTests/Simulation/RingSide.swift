@@ -20,8 +20,6 @@ final class RingSide {
     var deadline: UInt64 = 0
     /// The turn of the world from which on its thread has a processor again.
     var runsFrom = 0
-    /// The worker has been told to end.
-    var isEnding = false
     /// The thread is gone, and so nothing in its ring goes on.
     var hasEnded = false
     /// It ended with clients that still waited.

@@ -183,7 +183,7 @@ extension Worker<SimulatedRing> {
     fileprivate var deadline: UInt64 {
         min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
-            min(nextProbe, nextReopening, drainDeadline))
+            min(nextProbe, nextReopening, drainDeadline, nextDrainTick))
     }
 }
 

@@ -73,14 +73,13 @@ struct SimulatedRing: Ring, ~Copyable {
                 if case .receive = $0.kind { true } else { false }
             },
             "a second receive")
-        check(!side.isEnding || link.isServed || !link.isClient, "a new client, after the end")
         link.isServed = true
         begin(Operation(.receive(group), token: token, of: side, link: link))
     }
 
     mutating func send(
         _ chain: borrowing MbufChain, of mbufs: borrowing MbufPool, to socket: Socket,
-        token: Token
+        endFollows: Bool, token: Token
     ) {
         guard let link = link(socket, "send") else { return }
         check(link.isConnected, "send before connect")
@@ -103,6 +102,17 @@ struct SimulatedRing: Ring, ~Copyable {
         let operation = Operation(.send, token: token, of: side, link: link, parts: parts)
         check(operation.bytes.count == chain.byteCount, "a chain whose byte count is wrong")
         begin(operation)
+    }
+
+    /// What has reached the worker by then is to be answered: nothing can be, after that.
+    mutating func shutDown(_ socket: Socket) {
+        guard let link = link(socket, "shutDown") else { return }
+        check(
+            !world.operations(on: link).contains {
+                if case .send = $0.kind { true } else { false }
+            },
+            "shutDown in the middle of a send")
+        link.deliveredAtDrain = link.deliveredCount
     }
 
     mutating func cancel(_ token: Token) {
@@ -160,7 +170,6 @@ struct SimulatedRing: Ring, ~Copyable {
         case .clientReceive where completion.hasMbuf:
             link?.deliveredCount += Int(completion.result)
         case .wake:
-            side.isEnding = true
             for link in world.links.values where link.isClient && link.owner === side {
                 link.deliveredAtDrain = link.deliveredCount
             }
