@@ -48,7 +48,8 @@ struct EventTexts {
 
     private func sentence(_ event: LogEvent, in pool: PoolConfiguration) -> String {
         switch event.kind {
-        case .serverFailed: "\(server(event, in: pool)) failed: \(reason(event))"
+        case .serverFailed:
+            "\(server(event, in: pool)) failed\(beforeGreeting(event)): \(reason(event))"
         case .stepLost:
             "\(server(event, in: pool)) sent what is no reply to what it was asked: the "
                 + "connection ends, and all requests on it fail"
@@ -57,10 +58,13 @@ struct EventTexts {
                 + "\(milliseconds(pool.serverRetryTimeout)) ms"
         case .serverRecovered: "\(server(event, in: pool)) answered a probe and is back"
         case .greetingRefused:
-            "\(server(event, in: pool)) refused AUTH or SELECT \(pool.redisDatabase)"
+            "\(server(event, in: pool)) refused \(greeting(event, in: pool)): \(String(event.text))"
         case .serverConnected: "\(server(event, in: pool)) is connected"
         case .serverEnded: "\(server(event, in: pool)) ended an idle connection: \(reason(event))"
         case .probeFailed: "\(server(event, in: pool)) did not answer a probe: \(reason(event))"
+        case .commandRefused:
+            "pool '\(pool.name)' refused '\(String(event.text))' of a client\(peer(event)): "
+                + refusal(event)
         case .clientRefused:
             "pool '\(pool.name)' refused a client\(peer(event)): it has \(event.count), and may "
                 + "have no more"
@@ -103,6 +107,7 @@ struct EventTexts {
         case .dictionary: "spoke DICT, as curl does"
         case .redisProtocol: "spoke redis' protocol, in a pool of memcached"
         case .memcacheProtocol: "spoke memcached's protocol, in a pool of redis"
+        case .replyMode: "asked for no replies (CLIENT REPLY OFF or SKIP)"
         }
     }
 
@@ -110,6 +115,21 @@ struct EventTexts {
 
     private static func text(of peer: PeerAddress) -> String {
         peer.text.map { " (\($0))" } ?? ""
+    }
+
+    private func greeting(_ event: LogEvent, in pool: PoolConfiguration) -> String {
+        switch Greeting(rawValue: event.code &- 1) {
+        case .database: "SELECT \(pool.redisDatabase)"
+        case let greeting: greeting.map { "\($0.name)" } ?? "a greeting"
+        }
+    }
+
+    private func beforeGreeting(_ event: LogEvent) -> String {
+        Greeting(rawValue: event.code &- 1).map { " before it answered \($0.name)" } ?? ""
+    }
+
+    private func refusal(_ event: LogEvent) -> String {
+        Refusal(rawValue: event.code &- 1).map { "\($0.text)" } ?? "redis does not know it either"
     }
 
     private func server(_ event: LogEvent, in pool: PoolConfiguration) -> String {
@@ -142,5 +162,12 @@ struct EventTexts {
     private func milliseconds(_ duration: Duration) -> Int64 {
         let (seconds, attoseconds) = duration.components
         return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+}
+
+extension String {
+    /// What is not UTF-8 becomes replacement characters.
+    fileprivate init(_ text: ShortText) {
+        self.init(decoding: text.indices.map { text[$0] }, as: UTF8.self)
     }
 }

@@ -204,7 +204,7 @@ def test_command_docs_as_redis_cli_asks(client):
 
 
 @pytest.mark.beyond
-@pytest.mark.parametrize("line", ["SUBSCRIBE c", "MULTI", "MONITOR", "SHUTDOWN", "FLUSHALL"])
+@pytest.mark.parametrize("line", ["SUBSCRIBE c", "MONITOR", "SHUTDOWN", "FLUSHALL"])
 def test_commands_that_a_proxy_must_not_forward(client, shards, line):
     """They would change a shared server connection, or one shard for all."""
     for index, shard in enumerate(shards):

@@ -30,8 +30,8 @@ VERSION = "7.0."
 
 # --- policy ---------------------------------------------------------------------------------
 
-# Answered by the proxy itself.
-LOCAL = "auth echo ping quit select"
+# Answered by the proxy itself. It keeps no transaction, so these have none to end.
+LOCAL = "auth discard echo exec ping quit reset select"
 
 # Read no key and change nothing: forwarded to the server of key `placeholder`, as twemproxy does.
 # A container stands for its bare name, which redis refuses itself for the number of arguments.
@@ -42,18 +42,20 @@ PLACEHOLDER = """
     command|list
 """
 
-# Cannot be right on a server connection shared by clients, or across servers.
+# Cannot be right on a server connection shared by clients, or across servers. By the word for the
+# reason in the table: it stops a shared connection, it turns one into another, it would reach one
+# shard of many, it is about a server or moves keys away from where they hash (`Refusal`).
 REFUSED = {
-    "stops a shared connection": """
+    "stops": """
         blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin wait""",
-    "changes what a shared connection is": """
-        asking discard exec hello multi psubscribe punsubscribe readonly readwrite reset ssubscribe
-        subscribe sunsubscribe unsubscribe unwatch watch""",
-    "would reach one server of many": """
+    "turns": """
+        asking client hello monitor multi psubscribe punsubscribe readonly readwrite ssubscribe subscribe
+        sunsubscribe unsubscribe unwatch watch""",
+    "shards": """
         dbsize flushall flushdb info keys publish pubsub randomkey scan script spublish function""",
-    "is about a server, or moves keys away from where they hash": """
-        acl bgrewriteaof bgsave client cluster config debug failover lastsave latency migrate module
-        monitor move pfdebug pfselftest psync replconf replicaof restore-asking role save shutdown
+    "server": """
+        acl bgrewriteaof bgsave cluster config debug failover lastsave latency migrate module
+        move pfdebug pfselftest psync replconf replicaof restore-asking role save shutdown
         slaveof slowlog swapdb sync
         memory|doctor memory|malloc-stats memory|purge memory|stats""",
 }
@@ -291,13 +293,13 @@ def listed(names):
 
 
 def handling(name, keys, flags):
-    """Policy, with the facts it may not contradict."""
-    lists = {"local": listed(LOCAL), "placeholder": listed(PLACEHOLDER)}
-    lists["refused"] = [one for names in REFUSED.values() for one in listed(names)]
+    """Policy, with the facts it may not contradict: what is done, and the reason of a refusal."""
+    lists = {("local", ""): listed(LOCAL), ("placeholder", ""): listed(PLACEHOLDER)}
+    lists |= {("refused", reason): listed(names) for reason, names in REFUSED.items()}
     chosen = [kind for kind, names in lists.items() if name in names]
     container = name.split("|")[0]
-    if not chosen and "|" in name and container in lists["refused"]:
-        chosen = ["refused"]
+    if not chosen and "|" in name:
+        chosen = [kind for kind, names in lists.items() if kind[1] and container in names]
     if len(chosen) > 1:
         fail(1, f"{name}: more than one handling: {chosen}")
     if chosen:
@@ -305,7 +307,7 @@ def handling(name, keys, flags):
     dangerous = {"blocking", "pubsub", "admin"} & set(flags)
     if keys == "none" or (dangerous and name not in listed(BLOCKING_BY_OPTION)):
         fail(1, f"{name}: the policy does not say what to do with it")
-    return "forward"
+    return "forward", ""
 
 
 def rows(commands):
@@ -325,8 +327,10 @@ def rows(commands):
         if command[9]:
             flags.append("container")
         split = [kind for kind, names in SPLIT.items() if name in listed(names)]
-        columns = [f"{name:<{width}}", f"{arity:>2}", f"{handling(name, keys, flags):<11}"]
-        columns += [f"{split[0] if split else '-':<6}", f"{','.join(flags) or '-':<21}", keys]
+        done, reason = handling(name, keys, flags)
+        columns = [f"{name:<{width}}", f"{arity:>2}", f"{done:<11}"]
+        columns += [f"{reason or (split[0] if split else '-'):<6}"]
+        columns += [f"{','.join(flags) or '-':<21}", keys]
         lines.append(" ".join(columns))
     return lines
 
@@ -398,8 +402,8 @@ let redisCommandCount = {len(lines)}
 let redisCommandSeed: UInt64 = 0x{seed}
 
 /// Every command and subcommand of Redis {version}: name, arity as redis counts it (the name
-/// included, negative for "at least"), handling, how it splits, flags, and key positions, which
-/// `CommandRow` reads.
+/// included, negative for "at least"), handling, how it splits or why it is refused, flags, and
+/// key positions, which `CommandRow` reads.
 let redisCommands: StaticString = """
 {body}
     """

@@ -40,7 +40,7 @@ def known_commands():
     for line in table.strip().splitlines():
         name, _, handling, split, *_ = line.split()
         if "|" not in name:
-            handling = "split" if split != "-" else handling
+            handling = "split" if handling == "forward" and split != "-" else handling
             commands[name] = HANDLINGS.get(handling, handling)
     return commands
 
@@ -49,6 +49,23 @@ def test_every_command_is_listed_once_with_its_handling():
     document = rows(text("docs/COMPATIBILITY.md"), "| handling | commands |")
     listed = [(name, handling) for handling, cell, *_ in document for name in names(cell)]
     assert sorted(listed) == sorted(known_commands().items())
+
+
+def test_every_refused_command_is_listed_with_what_clients_read():
+    table = text("Sources/Proxy/Protocol/RedisCommands.swift").split('"""')[1]
+    words = re.findall(r"^ +([^| ]+) +\S+ refused +(\w+)", table, re.MULTILINE)
+    row = text("Sources/Proxy/Protocol/CommandRow.swift")
+    cases = dict(re.findall(r'isKeyword\("(\w+)"\)\)?(?: \{)?\n +self = \.(\w+)', row))
+    source = text("Sources/Proxy/Protocol/Refusal.swift")
+    reasons = dict(re.findall(r'case \.(\w+): "(.+)"', source))
+    wanted = {name: f"stays: {reasons[cases[word.upper()]]}" for name, word in words}
+    assert len(set(wanted.values())) == 4 and "blpop" in wanted
+    document = rows(text("docs/COMPATIBILITY.md"), "| handling | commands |")
+    listed = {
+        name: cell for handling, commands, _, cell in document if handling == "refused"
+        for name in names(commands)
+    }
+    assert listed == wanted
 
 
 def test_every_directive_is_listed_once():

@@ -31,7 +31,7 @@ struct ClientConnection: ~Copyable {
     /// reply cannot be known.
     var keepsLane = false
     private(set) var phase = Phase.open
-    var isAuthenticated: Bool
+    private(set) var restrictions: ClientRestrictions
     /// Stands in the worker's list of clients to look after.
     var isDirty = false
 
@@ -67,7 +67,21 @@ struct ClientConnection: ~Copyable {
         parser = RequestParser(protocolKind)
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
-        self.isAuthenticated = isAuthenticated
+        restrictions = isAuthenticated ? [] : .unauthenticated
+    }
+}
+
+// MARK: - Restrictions
+
+extension ClientConnection {
+    var isAuthenticated: Bool { !restrictions.contains(.unauthenticated) }
+
+    mutating func restrict(_ restriction: ClientRestrictions) {
+        restrictions.formUnion(restriction)
+    }
+
+    mutating func lift(_ restriction: ClientRestrictions) {
+        restrictions.subtract(restriction)
     }
 }
 

@@ -35,14 +35,16 @@ extension Span<UInt8> {
         return words
     }
 
-    /// Whether these bytes are `keyword` in any mix of cases.
+    /// Whether redis takes these bytes for `keyword`: in any mix of cases, and whatever follows a
+    /// zero, as it compares with strcasecmp(3). `BLOCK\0x` blocks.
     ///
     /// - Parameter keyword: Capital letters only: clearing bit 5 then maps nothing but the two
     ///   cases of a letter to that letter.
     func isKeyword(_ keyword: StaticString) -> Bool {
-        guard count == keyword.utf8CodeUnitCount else { return false }
+        let length = keyword.utf8CodeUnitCount
+        guard count == length || (count > length && self[length] == 0) else { return false }
         let letters = unsafe keyword.utf8Start
-        for index in indices where unsafe self[index] & 0xDF != letters[index] {
+        for index in 0..<length where unsafe self[index] & 0xDF != letters[index] {
             return false
         }
         return true

@@ -6,6 +6,8 @@
 ///
 ///     bit 0    16       24      32      40      48      56     59     61       63
 ///         id   arity    flags   keys: three numbers     kind   split  handling
+///
+/// A command that is refused is never split: in those bits it has why it is refused.
 struct Command: BitwiseCopyable, Equatable {
     private let bits: UInt64
 
@@ -15,6 +17,13 @@ struct Command: BitwiseCopyable, Equatable {
         let first = UInt64(id) | UInt64(UInt8(bitPattern: arity)) << 16
         let second = UInt64(flags.rawValue) << 24 | UInt64(keys.packed) << 32
         bits = first | second | UInt64(split.rawValue) << 59 | UInt64(handling.rawValue) << 61
+    }
+
+    /// A command that is refused for a reason.
+    init(id: UInt16, arity: Int8, flags: Flags, keys: KeyPositions, refusal: Refusal) {
+        let refused = Command(
+            id: id, arity: arity, flags: flags, keys: keys, split: .none, handling: .refused)
+        bits = refused.bits | UInt64(refusal.rawValue) << 59
     }
 
     struct Flags: OptionSet, BitwiseCopyable {
@@ -86,8 +95,10 @@ extension Command {
         )
     }
 
+    /// `none` of a command that is refused.
     var split: Split {
-        switch bits >> 59 & 3 {
+        guard handling != .refused else { return .none }
+        return switch bits >> 59 & 3 {
         case 0: .none
         case 1: .values
         case 2: .pairs
@@ -102,6 +113,14 @@ extension Command {
         case 2: .placeholder
         default: .refused
         }
+    }
+
+    /// Why a known command is refused; nil of one that is not, and of one that redis would not
+    /// know either.
+    var refusal: Refusal? {
+        let isRedis = isKnown && !flags.contains(.unknownSubcommand)
+        guard handling == .refused, isRedis else { return nil }
+        return Refusal(rawValue: UInt8(truncatingIfNeeded: bits >> 59 & 3))
     }
 
     static var unknown: Command {

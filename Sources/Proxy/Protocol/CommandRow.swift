@@ -1,4 +1,5 @@
-/// One line of `redisCommands`: `name arity handling split flags keys`, between blanks.
+/// One line of `redisCommands`: `name arity handling split flags keys`, between blanks. Where the
+/// handling is to refuse, the reason stands in place of the split.
 ///
 /// The table is text because the compiler takes ten seconds for as many initializers, and a
 /// line can be read and compared without it. A line that cannot be read traps: it is our own.
@@ -12,11 +13,16 @@ struct CommandRow {
     private let arity: Int8
     private let handling: Command.Handling
     private let split: Command.Split
+    /// If it is refused.
+    private let refusal: Refusal?
     private let flags: Command.Flags
     private let keys: KeyPositions
 
     func command(id: UInt16) -> Command {
-        Command(
+        if let refusal {
+            return Command(id: id, arity: arity, flags: flags, keys: keys, refusal: refusal)
+        }
+        return Command(
             id: id, arity: arity, flags: flags, keys: keys, split: split, handling: handling)
     }
 }
@@ -36,15 +42,17 @@ extension CommandRow.Reader {
         let bar = name.first { text[$0] == UInt8(ascii: "|") }
         let arity = nextNumber(in: text)
         let handling = Command.Handling(text.extracting(nextWord(in: text)))
-        let split = Command.Split(text.extracting(nextWord(in: text)))
+        let word = text.extracting(nextWord(in: text))
+        let refusal = handling == .refused ? Refusal(word) : nil
+        let split = handling == .refused ? .none : Command.Split(word)
         let flags = nextFlags(in: text)
         let keys = nextKeys(in: text)
         // The closing quotes end the last line.
         precondition(isAtEnd(of: text) || text[position] == UInt8(ascii: "\n"))
         if !isAtEnd(of: text) { position += 1 }
         return CommandRow(
-            name: name, bar: bar, arity: arity, handling: handling, split: split, flags: flags,
-            keys: keys)
+            name: name, bar: bar, arity: arity, handling: handling, split: split,
+            refusal: refusal, flags: flags, keys: keys)
     }
 
     /// Skips blanks; a word ends at a blank, a comma, or the end of the line.
@@ -119,6 +127,21 @@ extension Command.Split {
         } else {
             precondition(word.isDash)
             self = .none
+        }
+    }
+}
+
+extension Refusal {
+    fileprivate init(_ word: Span<UInt8>) {
+        if word.isKeyword("STOPS") {
+            self = .stopsConnection
+        } else if word.isKeyword("TURNS") {
+            self = .changesConnection
+        } else if word.isKeyword("SHARDS") {
+            self = .needsAllServers
+        } else {
+            precondition(word.isKeyword("SERVER"))
+            self = .isAboutServer
         }
     }
 }

@@ -129,8 +129,10 @@ private enum MigrateOption {
         } else if bytes.isKeyword("AUTH") {
             self = .auth
         } else {
-            let isAuth2 = bytes.count == 5 && bytes.extracting(0..<4).isKeyword("AUTH")
-            self = isAuth2 && bytes[4] == UInt8(ascii: "2") ? .auth2 : .other
+            let isAuth2 =
+                bytes.count >= 5 && bytes.extracting(0..<4).isKeyword("AUTH")
+                && bytes[4] == UInt8(ascii: "2") && (bytes.count == 5 || bytes[5] == 0)
+            self = isAuth2 ? .auth2 : .other
         }
     }
 }

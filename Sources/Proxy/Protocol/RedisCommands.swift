@@ -7,56 +7,56 @@ let redisCommandCount = 366
 let redisCommandSeed: UInt64 = 0xDB3A_C321_FCFC_27AD
 
 /// Every command and subcommand of Redis 7.0.15: name, arity as redis counts it (the name
-/// included, negative for "at least"), handling, how it splits, flags, and key positions, which
-/// `CommandRow` reads.
+/// included, negative for "at least"), handling, how it splits or why it is refused, flags, and
+/// key positions, which `CommandRow` reads.
 let redisCommands: StaticString = """
-    acl                           -2 refused     -      container             none
+    acl                           -2 refused     server container             none
     append                         3 forward     -      write                 range 1 1 1
-    asking                         1 refused     -      -                     none
+    asking                         1 refused     turns  -                     none
     auth                          -2 local       -      -                     none
-    bgrewriteaof                   1 refused     -      admin                 none
-    bgsave                        -1 refused     -      admin                 none
+    bgrewriteaof                   1 refused     server admin                 none
+    bgsave                        -1 refused     server admin                 none
     bitcount                      -2 forward     -      readonly              range 1 1 1
     bitfield                      -2 forward     -      write                 range 1 1 1
     bitfield_ro                   -2 forward     -      readonly              range 1 1 1
     bitop                         -4 forward     -      write                 range 2 -1 1
     bitpos                        -3 forward     -      readonly              range 1 1 1
-    blmove                         6 refused     -      write,blocking        range 1 2 1
-    blmpop                        -5 refused     -      write,blocking        counted 2 0
-    blpop                         -3 refused     -      write,blocking        range 1 -2 1
-    brpop                         -3 refused     -      write,blocking        range 1 -2 1
-    brpoplpush                     4 refused     -      write,blocking        range 1 2 1
-    bzmpop                        -5 refused     -      write,blocking        counted 2 0
-    bzpopmax                      -3 refused     -      write,blocking        range 1 -2 1
-    bzpopmin                      -3 refused     -      write,blocking        range 1 -2 1
-    client                        -2 refused     -      container             none
-    cluster                       -2 refused     -      container             none
+    blmove                         6 refused     stops  write,blocking        range 1 2 1
+    blmpop                        -5 refused     stops  write,blocking        counted 2 0
+    blpop                         -3 refused     stops  write,blocking        range 1 -2 1
+    brpop                         -3 refused     stops  write,blocking        range 1 -2 1
+    brpoplpush                     4 refused     stops  write,blocking        range 1 2 1
+    bzmpop                        -5 refused     stops  write,blocking        counted 2 0
+    bzpopmax                      -3 refused     stops  write,blocking        range 1 -2 1
+    bzpopmin                      -3 refused     stops  write,blocking        range 1 -2 1
+    client                        -2 refused     turns  container             none
+    cluster                       -2 refused     server container             none
     command                       -1 placeholder -      container             none
-    config                        -2 refused     -      container             none
+    config                        -2 refused     server container             none
     copy                          -3 forward     -      write                 range 1 2 1
-    dbsize                         1 refused     -      readonly              none
-    debug                         -2 refused     -      admin                 none
+    dbsize                         1 refused     shards readonly              none
+    debug                         -2 refused     server admin                 none
     decr                           2 forward     -      write                 range 1 1 1
     decrby                         3 forward     -      write                 range 1 1 1
     del                           -2 forward     sum    write                 range 1 -1 1
-    discard                        1 refused     -      -                     none
+    discard                        1 local       -      -                     none
     dump                           2 forward     -      readonly              range 1 1 1
     echo                           2 local       -      -                     none
     eval                          -3 forward     -      optionalkeys          counted 2 0
     eval_ro                       -3 forward     -      readonly,optionalkeys counted 2 0
     evalsha                       -3 forward     -      optionalkeys          counted 2 0
     evalsha_ro                    -3 forward     -      readonly,optionalkeys counted 2 0
-    exec                           1 refused     -      -                     none
+    exec                           1 local       -      -                     none
     exists                        -2 forward     sum    readonly              range 1 -1 1
     expire                        -3 forward     -      write                 range 1 1 1
     expireat                      -3 forward     -      write                 range 1 1 1
     expiretime                     2 forward     -      readonly              range 1 1 1
-    failover                      -1 refused     -      admin                 none
+    failover                      -1 refused     server admin                 none
     fcall                         -3 forward     -      optionalkeys          counted 2 0
     fcall_ro                      -3 forward     -      readonly,optionalkeys counted 2 0
-    flushall                      -1 refused     -      write                 none
-    flushdb                       -1 refused     -      write                 none
-    function                      -2 refused     -      container             none
+    flushall                      -1 refused     shards write                 none
+    flushdb                       -1 refused     shards write                 none
+    function                      -2 refused     shards container             none
     geoadd                        -5 forward     -      write                 range 1 1 1
     geodist                       -4 forward     -      readonly              range 1 1 1
     geohash                       -2 forward     -      readonly              range 1 1 1
@@ -74,7 +74,7 @@ let redisCommands: StaticString = """
     getrange                       4 forward     -      readonly              range 1 1 1
     getset                         3 forward     -      write                 range 1 1 1
     hdel                          -3 forward     -      write                 range 1 1 1
-    hello                         -1 refused     -      -                     none
+    hello                         -1 refused     turns  -                     none
     hexists                        3 forward     -      readonly              range 1 1 1
     hget                           3 forward     -      readonly              range 1 1 1
     hgetall                        2 forward     -      readonly              range 1 1 1
@@ -93,10 +93,10 @@ let redisCommands: StaticString = """
     incr                           2 forward     -      write                 range 1 1 1
     incrby                         3 forward     -      write                 range 1 1 1
     incrbyfloat                    3 forward     -      write                 range 1 1 1
-    info                          -1 refused     -      -                     none
-    keys                           2 refused     -      readonly              none
-    lastsave                       1 refused     -      -                     none
-    latency                       -2 refused     -      container             none
+    info                          -1 refused     shards -                     none
+    keys                           2 refused     shards readonly              none
+    lastsave                       1 refused     server -                     none
+    latency                       -2 refused     server container             none
     lcs                           -3 forward     -      readonly              range 1 2 1
     lindex                         3 forward     -      readonly              range 1 1 1
     linsert                        5 forward     -      write                 range 1 1 1
@@ -114,13 +114,13 @@ let redisCommands: StaticString = """
     ltrim                          4 forward     -      write                 range 1 1 1
     memory                        -2 placeholder -      container             none
     mget                          -2 forward     values readonly              range 1 -1 1
-    migrate                       -6 refused     -      write                 migrate
-    module                        -2 refused     -      container             none
-    monitor                        1 refused     -      admin                 none
-    move                           3 refused     -      write                 range 1 1 1
+    migrate                       -6 refused     server write                 migrate
+    module                        -2 refused     server container             none
+    monitor                        1 refused     turns  admin                 none
+    move                           3 refused     server write                 range 1 1 1
     mset                          -3 forward     pairs  write                 range 1 -1 2
     msetnx                        -3 forward     -      write                 range 1 -1 2
-    multi                          1 refused     -      -                     none
+    multi                          1 refused     turns  -                     none
     object                        -2 placeholder -      container             none
     persist                        2 forward     -      write                 range 1 1 1
     pexpire                       -3 forward     -      write                 range 1 1 1
@@ -128,38 +128,38 @@ let redisCommands: StaticString = """
     pexpiretime                    2 forward     -      readonly              range 1 1 1
     pfadd                         -2 forward     -      write                 range 1 1 1
     pfcount                       -2 forward     -      readonly              range 1 -1 1
-    pfdebug                        3 refused     -      write,admin           range 2 2 1
+    pfdebug                        3 refused     server write,admin           range 2 2 1
     pfmerge                       -2 forward     -      write                 range 1 -1 1
-    pfselftest                     1 refused     -      admin                 none
+    pfselftest                     1 refused     server admin                 none
     ping                          -1 local       -      -                     none
     psetex                         4 forward     -      write                 range 1 1 1
-    psubscribe                    -2 refused     -      pubsub                none
-    psync                         -3 refused     -      admin                 none
+    psubscribe                    -2 refused     turns  pubsub                none
+    psync                         -3 refused     server admin                 none
     pttl                           2 forward     -      readonly              range 1 1 1
-    publish                        3 refused     -      pubsub                none
-    pubsub                        -2 refused     -      container             none
-    punsubscribe                  -1 refused     -      pubsub                none
+    publish                        3 refused     shards pubsub                none
+    pubsub                        -2 refused     shards container             none
+    punsubscribe                  -1 refused     turns  pubsub                none
     quit                          -1 local       -      -                     none
-    randomkey                      1 refused     -      readonly              none
-    readonly                       1 refused     -      -                     none
-    readwrite                      1 refused     -      -                     none
+    randomkey                      1 refused     shards readonly              none
+    readonly                       1 refused     turns  -                     none
+    readwrite                      1 refused     turns  -                     none
     rename                         3 forward     -      write                 range 1 2 1
     renamenx                       3 forward     -      write                 range 1 2 1
-    replconf                      -1 refused     -      admin                 none
-    replicaof                      3 refused     -      admin                 none
-    reset                          1 refused     -      -                     none
+    replconf                      -1 refused     server admin                 none
+    replicaof                      3 refused     server admin                 none
+    reset                          1 local       -      -                     none
     restore                       -4 forward     -      write                 range 1 1 1
-    restore-asking                -4 refused     -      write                 range 1 1 1
-    role                           1 refused     -      -                     none
+    restore-asking                -4 refused     server write                 range 1 1 1
+    role                           1 refused     server -                     none
     rpop                          -2 forward     -      write                 range 1 1 1
     rpoplpush                      3 forward     -      write                 range 1 2 1
     rpush                         -3 forward     -      write                 range 1 1 1
     rpushx                        -3 forward     -      write                 range 1 1 1
     sadd                          -3 forward     -      write                 range 1 1 1
-    save                           1 refused     -      admin                 none
-    scan                          -2 refused     -      readonly              none
+    save                           1 refused     server admin                 none
+    scan                          -2 refused     shards readonly              none
     scard                          2 forward     -      readonly              range 1 1 1
-    script                        -2 refused     -      container             none
+    script                        -2 refused     shards container             none
     sdiff                         -2 forward     -      readonly              range 1 -1 1
     sdiffstore                    -3 forward     -      write                 range 1 -1 1
     select                         2 local       -      -                     none
@@ -168,41 +168,41 @@ let redisCommands: StaticString = """
     setex                          4 forward     -      write                 range 1 1 1
     setnx                          3 forward     -      write                 range 1 1 1
     setrange                       4 forward     -      write                 range 1 1 1
-    shutdown                      -1 refused     -      admin                 none
+    shutdown                      -1 refused     server admin                 none
     sinter                        -2 forward     -      readonly              range 1 -1 1
     sintercard                    -3 forward     -      readonly              counted 1 0
     sinterstore                   -3 forward     -      write                 range 1 -1 1
     sismember                      3 forward     -      readonly              range 1 1 1
-    slaveof                        3 refused     -      admin                 none
-    slowlog                       -2 refused     -      container             none
+    slaveof                        3 refused     server admin                 none
+    slowlog                       -2 refused     server container             none
     smembers                       2 forward     -      readonly              range 1 1 1
     smismember                    -3 forward     -      readonly              range 1 1 1
     smove                          4 forward     -      write                 range 1 2 1
     sort                          -2 forward     -      write                 sort
     sort_ro                       -2 forward     -      readonly              range 1 1 1
     spop                          -2 forward     -      write                 range 1 1 1
-    spublish                       3 refused     -      pubsub                range 1 1 1
+    spublish                       3 refused     shards pubsub                range 1 1 1
     srandmember                   -2 forward     -      readonly              range 1 1 1
     srem                          -3 forward     -      write                 range 1 1 1
     sscan                         -3 forward     -      readonly              range 1 1 1
-    ssubscribe                    -2 refused     -      pubsub                range 1 -1 1
+    ssubscribe                    -2 refused     turns  pubsub                range 1 -1 1
     strlen                         2 forward     -      readonly              range 1 1 1
-    subscribe                     -2 refused     -      pubsub                none
+    subscribe                     -2 refused     turns  pubsub                none
     substr                         4 forward     -      readonly              range 1 1 1
     sunion                        -2 forward     -      readonly              range 1 -1 1
     sunionstore                   -3 forward     -      write                 range 1 -1 1
-    sunsubscribe                  -1 refused     -      pubsub                range 1 -1 1
-    swapdb                         3 refused     -      write                 none
-    sync                           1 refused     -      admin                 none
+    sunsubscribe                  -1 refused     turns  pubsub                range 1 -1 1
+    swapdb                         3 refused     server write                 none
+    sync                           1 refused     server admin                 none
     time                           1 placeholder -      -                     none
     touch                         -2 forward     sum    readonly              range 1 -1 1
     ttl                            2 forward     -      readonly              range 1 1 1
     type                           2 forward     -      readonly              range 1 1 1
     unlink                        -2 forward     sum    write                 range 1 -1 1
-    unsubscribe                   -1 refused     -      pubsub                none
-    unwatch                        1 refused     -      -                     none
-    wait                           3 refused     -      -                     none
-    watch                         -2 refused     -      -                     range 1 -1 1
+    unsubscribe                   -1 refused     turns  pubsub                none
+    unwatch                        1 refused     turns  -                     none
+    wait                           3 refused     stops  -                     none
+    watch                         -2 refused     turns  -                     range 1 -1 1
     xack                          -4 forward     -      write                 range 1 1 1
     xadd                          -5 forward     -      write                 range 1 1 1
     xautoclaim                    -6 forward     -      write                 range 1 1 1
@@ -250,62 +250,62 @@ let redisCommands: StaticString = """
     zscore                         3 forward     -      readonly              range 1 1 1
     zunion                        -3 forward     -      readonly              counted 1 0
     zunionstore                   -4 forward     -      write                 counted 2 1
-    acl|cat                       -2 refused     -      -                     none
-    acl|deluser                   -3 refused     -      admin                 none
-    acl|dryrun                    -4 refused     -      admin                 none
-    acl|genpass                   -2 refused     -      -                     none
-    acl|getuser                    3 refused     -      admin                 none
-    acl|help                       2 refused     -      -                     none
-    acl|list                       2 refused     -      admin                 none
-    acl|load                       2 refused     -      admin                 none
-    acl|log                       -2 refused     -      admin                 none
-    acl|save                       2 refused     -      admin                 none
-    acl|setuser                   -3 refused     -      admin                 none
-    acl|users                      2 refused     -      admin                 none
-    acl|whoami                     2 refused     -      -                     none
-    client|caching                 3 refused     -      -                     none
-    client|getname                 2 refused     -      -                     none
-    client|getredir                2 refused     -      -                     none
-    client|help                    2 refused     -      -                     none
-    client|id                      2 refused     -      -                     none
-    client|info                    2 refused     -      -                     none
-    client|kill                   -3 refused     -      admin                 none
-    client|list                   -2 refused     -      admin                 none
-    client|no-evict                3 refused     -      admin                 none
-    client|pause                  -3 refused     -      admin                 none
-    client|reply                   3 refused     -      -                     none
-    client|setname                 3 refused     -      -                     none
-    client|tracking               -3 refused     -      -                     none
-    client|trackinginfo            2 refused     -      -                     none
-    client|unblock                -3 refused     -      admin                 none
-    client|unpause                 2 refused     -      admin                 none
-    cluster|addslots              -3 refused     -      admin                 none
-    cluster|addslotsrange         -4 refused     -      admin                 none
-    cluster|bumpepoch              2 refused     -      admin                 none
-    cluster|count-failure-reports  3 refused     -      admin                 none
-    cluster|countkeysinslot        3 refused     -      -                     none
-    cluster|delslots              -3 refused     -      admin                 none
-    cluster|delslotsrange         -4 refused     -      admin                 none
-    cluster|failover              -2 refused     -      admin                 none
-    cluster|flushslots             2 refused     -      admin                 none
-    cluster|forget                 3 refused     -      admin                 none
-    cluster|getkeysinslot          4 refused     -      -                     none
-    cluster|help                   2 refused     -      -                     none
-    cluster|info                   2 refused     -      -                     none
-    cluster|keyslot                3 refused     -      -                     none
-    cluster|links                  2 refused     -      -                     none
-    cluster|meet                  -4 refused     -      admin                 none
-    cluster|myid                   2 refused     -      -                     none
-    cluster|nodes                  2 refused     -      -                     none
-    cluster|replicas               3 refused     -      admin                 none
-    cluster|replicate              3 refused     -      admin                 none
-    cluster|reset                 -2 refused     -      admin                 none
-    cluster|saveconfig             2 refused     -      admin                 none
-    cluster|set-config-epoch       3 refused     -      admin                 none
-    cluster|setslot               -4 refused     -      admin                 none
-    cluster|shards                 2 refused     -      -                     none
-    cluster|slaves                 3 refused     -      admin                 none
-    cluster|slots                  2 refused     -      -                     none
+    acl|cat                       -2 refused     server -                     none
+    acl|deluser                   -3 refused     server admin                 none
+    acl|dryrun                    -4 refused     server admin                 none
+    acl|genpass                   -2 refused     server -                     none
+    acl|getuser                    3 refused     server admin                 none
+    acl|help                       2 refused     server -                     none
+    acl|list                       2 refused     server admin                 none
+    acl|load                       2 refused     server admin                 none
+    acl|log                       -2 refused     server admin                 none
+    acl|save                       2 refused     server admin                 none
+    acl|setuser                   -3 refused     server admin                 none
+    acl|users                      2 refused     server admin                 none
+    acl|whoami                     2 refused     server -                     none
+    client|caching                 3 refused     turns  -                     none
+    client|getname                 2 refused     turns  -                     none
+    client|getredir                2 refused     turns  -                     none
+    client|help                    2 refused     turns  -                     none
+    client|id                      2 refused     turns  -                     none
+    client|info                    2 refused     turns  -                     none
+    client|kill                   -3 refused     turns  admin                 none
+    client|list                   -2 refused     turns  admin                 none
+    client|no-evict                3 refused     turns  admin                 none
+    client|pause                  -3 refused     turns  admin                 none
+    client|reply                   3 refused     turns  -                     none
+    client|setname                 3 refused     turns  -                     none
+    client|tracking               -3 refused     turns  -                     none
+    client|trackinginfo            2 refused     turns  -                     none
+    client|unblock                -3 refused     turns  admin                 none
+    client|unpause                 2 refused     turns  admin                 none
+    cluster|addslots              -3 refused     server admin                 none
+    cluster|addslotsrange         -4 refused     server admin                 none
+    cluster|bumpepoch              2 refused     server admin                 none
+    cluster|count-failure-reports  3 refused     server admin                 none
+    cluster|countkeysinslot        3 refused     server -                     none
+    cluster|delslots              -3 refused     server admin                 none
+    cluster|delslotsrange         -4 refused     server admin                 none
+    cluster|failover              -2 refused     server admin                 none
+    cluster|flushslots             2 refused     server admin                 none
+    cluster|forget                 3 refused     server admin                 none
+    cluster|getkeysinslot          4 refused     server -                     none
+    cluster|help                   2 refused     server -                     none
+    cluster|info                   2 refused     server -                     none
+    cluster|keyslot                3 refused     server -                     none
+    cluster|links                  2 refused     server -                     none
+    cluster|meet                  -4 refused     server admin                 none
+    cluster|myid                   2 refused     server -                     none
+    cluster|nodes                  2 refused     server -                     none
+    cluster|replicas               3 refused     server admin                 none
+    cluster|replicate              3 refused     server admin                 none
+    cluster|reset                 -2 refused     server admin                 none
+    cluster|saveconfig             2 refused     server admin                 none
+    cluster|set-config-epoch       3 refused     server admin                 none
+    cluster|setslot               -4 refused     server admin                 none
+    cluster|shards                 2 refused     server -                     none
+    cluster|slaves                 3 refused     server admin                 none
+    cluster|slots                  2 refused     server -                     none
     command|count                  2 placeholder -      -                     none
     command|docs                  -2 placeholder -      -                     none
     command|getkeys               -4 placeholder -      -                     none
@@ -313,59 +313,59 @@ let redisCommands: StaticString = """
     command|help                   2 placeholder -      -                     none
     command|info                  -2 placeholder -      -                     none
     command|list                  -2 placeholder -      -                     none
-    config|get                    -3 refused     -      admin                 none
-    config|help                    2 refused     -      -                     none
-    config|resetstat               2 refused     -      admin                 none
-    config|rewrite                 2 refused     -      admin                 none
-    config|set                    -4 refused     -      admin                 none
-    function|delete                3 refused     -      write                 none
-    function|dump                  2 refused     -      -                     none
-    function|flush                -2 refused     -      write                 none
-    function|help                  2 refused     -      -                     none
-    function|kill                  2 refused     -      -                     none
-    function|list                 -2 refused     -      -                     none
-    function|load                 -3 refused     -      write                 none
-    function|restore              -3 refused     -      write                 none
-    function|stats                 2 refused     -      -                     none
-    latency|doctor                 2 refused     -      admin                 none
-    latency|graph                  3 refused     -      admin                 none
-    latency|help                   2 refused     -      -                     none
-    latency|histogram             -2 refused     -      admin                 none
-    latency|history                3 refused     -      admin                 none
-    latency|latest                 2 refused     -      admin                 none
-    latency|reset                 -2 refused     -      admin                 none
-    memory|doctor                  2 refused     -      -                     none
+    config|get                    -3 refused     server admin                 none
+    config|help                    2 refused     server -                     none
+    config|resetstat               2 refused     server admin                 none
+    config|rewrite                 2 refused     server admin                 none
+    config|set                    -4 refused     server admin                 none
+    function|delete                3 refused     shards write                 none
+    function|dump                  2 refused     shards -                     none
+    function|flush                -2 refused     shards write                 none
+    function|help                  2 refused     shards -                     none
+    function|kill                  2 refused     shards -                     none
+    function|list                 -2 refused     shards -                     none
+    function|load                 -3 refused     shards write                 none
+    function|restore              -3 refused     shards write                 none
+    function|stats                 2 refused     shards -                     none
+    latency|doctor                 2 refused     server admin                 none
+    latency|graph                  3 refused     server admin                 none
+    latency|help                   2 refused     server -                     none
+    latency|histogram             -2 refused     server admin                 none
+    latency|history                3 refused     server admin                 none
+    latency|latest                 2 refused     server admin                 none
+    latency|reset                 -2 refused     server admin                 none
+    memory|doctor                  2 refused     server -                     none
     memory|help                    2 placeholder -      -                     none
-    memory|malloc-stats            2 refused     -      -                     none
-    memory|purge                   2 refused     -      -                     none
-    memory|stats                   2 refused     -      -                     none
+    memory|malloc-stats            2 refused     server -                     none
+    memory|purge                   2 refused     server -                     none
+    memory|stats                   2 refused     server -                     none
     memory|usage                  -3 forward     -      readonly              range 2 2 1
-    module|help                    2 refused     -      -                     none
-    module|list                    2 refused     -      admin                 none
-    module|load                   -3 refused     -      admin                 none
-    module|loadex                 -3 refused     -      admin                 none
-    module|unload                  3 refused     -      admin                 none
+    module|help                    2 refused     server -                     none
+    module|list                    2 refused     server admin                 none
+    module|load                   -3 refused     server admin                 none
+    module|loadex                 -3 refused     server admin                 none
+    module|unload                  3 refused     server admin                 none
     object|encoding                3 forward     -      readonly              range 2 2 1
     object|freq                    3 forward     -      readonly              range 2 2 1
     object|help                    2 placeholder -      -                     none
     object|idletime                3 forward     -      readonly              range 2 2 1
     object|refcount                3 forward     -      readonly              range 2 2 1
-    pubsub|channels               -2 refused     -      pubsub                none
-    pubsub|help                    2 refused     -      -                     none
-    pubsub|numpat                  2 refused     -      pubsub                none
-    pubsub|numsub                 -2 refused     -      pubsub                none
-    pubsub|shardchannels          -2 refused     -      pubsub                none
-    pubsub|shardnumsub            -2 refused     -      pubsub                none
-    script|debug                   3 refused     -      -                     none
-    script|exists                 -3 refused     -      -                     none
-    script|flush                  -2 refused     -      -                     none
-    script|help                    2 refused     -      -                     none
-    script|kill                    2 refused     -      -                     none
-    script|load                    3 refused     -      -                     none
-    slowlog|get                   -2 refused     -      admin                 none
-    slowlog|help                   2 refused     -      -                     none
-    slowlog|len                    2 refused     -      admin                 none
-    slowlog|reset                  2 refused     -      admin                 none
+    pubsub|channels               -2 refused     shards pubsub                none
+    pubsub|help                    2 refused     shards -                     none
+    pubsub|numpat                  2 refused     shards pubsub                none
+    pubsub|numsub                 -2 refused     shards pubsub                none
+    pubsub|shardchannels          -2 refused     shards pubsub                none
+    pubsub|shardnumsub            -2 refused     shards pubsub                none
+    script|debug                   3 refused     shards -                     none
+    script|exists                 -3 refused     shards -                     none
+    script|flush                  -2 refused     shards -                     none
+    script|help                    2 refused     shards -                     none
+    script|kill                    2 refused     shards -                     none
+    script|load                    3 refused     shards -                     none
+    slowlog|get                   -2 refused     server admin                 none
+    slowlog|help                   2 refused     server -                     none
+    slowlog|len                    2 refused     server admin                 none
+    slowlog|reset                  2 refused     server admin                 none
     xgroup|create                 -5 forward     -      write                 range 2 2 1
     xgroup|createconsumer          5 forward     -      write                 range 2 2 1
     xgroup|delconsumer             5 forward     -      write                 range 2 2 1

@@ -76,6 +76,12 @@ struct Pool: ~Copyable {
         placeholderServer = Self.placeholderServer(of: topology)
     }
 
+    /// The greeting that is answered next when so many of them, but for the probe's, are left.
+    func greeting(left: Int) -> Greeting {
+        if left == 0 { return .probe }
+        return needsPassword && left == greetings.count &- 1 ? .password : .database
+    }
+
     private static func placeholderServer(of topology: borrowing Topology) -> Int {
         var random = SplitMix64(state: 0)
         let key = Array("placeholder".utf8)

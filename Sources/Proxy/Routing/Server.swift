@@ -7,6 +7,7 @@ import Config
 /// one server goes on one connection, and so in its order.
 struct Server: ~Copyable {
     let configuration: ServerConfiguration
+    let name: FixedBytes
     private var lanes: SparseArray<Handle<ServerConnection>>
     /// How many connections there are; a lane may be without one, or have that of another.
     private(set) var connectionCount = 0
@@ -16,6 +17,7 @@ struct Server: ~Copyable {
     /// - Parameter laneCount: At least 1, at most 65,536.
     init(_ configuration: ServerConfiguration, laneCount: Int) {
         self.configuration = configuration
+        name = FixedBytes(configuration.name)
         lanes = SparseArray(capacity: laneCount, filler: .none)
     }
 

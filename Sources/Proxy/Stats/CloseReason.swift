@@ -32,6 +32,11 @@ package enum CloseReason: UInt8, BitwiseCopyable, CaseIterable, Sendable {
 
     case tls, proxyHeader, ssh, mail, dictionary, redisProtocol, memcacheProtocol
 
+    // What the proxy cannot do.
+
+    /// It does not expect the replies that it would get.
+    case replyMode
+
     package static var count: Int { allCases.count }
 }
 

@@ -30,6 +30,8 @@ package struct PoolCounters: ~Copyable, Sendable {
     package let forwardError = Counter()
     /// Parts that requests with keys on several servers were split into.
     package let fragments = Counter()
+    /// Commands that clients were refused, those that redis does not know either included.
+    package let commandsRefused = Counter()
     /// Clients whose connection the proxy itself ended, per `CloseReason`.
     package let clientsClosed: FixedArray<Counter>
 

@@ -2,12 +2,14 @@
 /// to a pipe; whoever owns the log reads them and finds the words.
 package struct LogEvent: BitwiseCopyable, Sendable {
     package enum Kind: UInt8, BitwiseCopyable, CaseIterable, Sendable {
-        /// A server connection failed; `errno` says how, 0 that the server ended it.
+        /// A server connection failed; `errno` says how, 0 that the server ended it, and `code`
+        /// which `Greeting` it had not answered.
         case serverFailed
         /// A server sent what is no reply to what it was asked, and so its connection failed.
         case stepLost
         case serverEjected, serverRecovered
-        /// AUTH or SELECT of a new server connection was refused.
+        /// AUTH or SELECT of a new server connection was refused: `code` says which of the
+        /// `Greeting`s, `text` is the server's own.
         case greetingRefused
         /// A connection was turned away because there are `count` already.
         case clientRefused
@@ -23,6 +25,9 @@ package struct LogEvent: BitwiseCopyable, Sendable {
         case serverEnded
         /// An ejected server did not answer; `errno` as for `serverFailed`.
         case probeFailed
+        /// A client was refused the command `text`; `code` says for which `Refusal`, none if redis
+        /// does not know it either.
+        case commandRefused
         case clientAccepted
         /// A client's connection was closed in good order.
         case clientEnded
@@ -35,7 +40,7 @@ package struct LogEvent: BitwiseCopyable, Sendable {
             case .serverFailed, .serverEjected, .serverRecovered, .clientRefused, .clientClosed,
                 .clientsCutOff:
                 .warning
-            case .serverConnected, .serverEnded, .probeFailed: .info
+            case .serverConnected, .serverEnded, .probeFailed, .commandRefused: .info
             case .clientAccepted, .clientEnded, .clientFailed: .debug
             }
         }
@@ -70,6 +75,9 @@ package struct LogEvent: BitwiseCopyable, Sendable {
     package var peer = PeerAddress.unknown
     /// How many events of this kind went untold since the last one, to spare the log.
     package var untoldCount: UInt32 = 0
+    /// One more than the number of which of a few things it is about, by the kind.
+    package var code: UInt8 = 0
+    package var text = ShortText()
 
     init(_ kind: Kind, pool: Int, server: Int = 0, errno: Int32 = 0, count: Int = 0) {
         self.kind = kind

@@ -1,6 +1,6 @@
 import Config
 
-// What the proxy answers itself, and in which words it refuses.
+// What the proxy answers itself.
 
 extension Worker where IO: ~Copyable {
     mutating func answer(
@@ -9,17 +9,23 @@ extension Worker where IO: ~Copyable {
     ) {
         let count = arrival.argumentCount
         switch command.id {
-        case local.quit:
+        case noted.quit:
             reply("+OK\r\n", to: client)
             clients[client].drain()
-        case local.ping where count == 1:
+        case noted.ping where count == 1:
             reply("+PONG\r\n", to: client)
-        case local.ping where count == 2, local.echo where count == 2:
+        case noted.ping where count == 2, noted.echo where count == 2:
             replyFirst(of: arrival, to: client)
-        case local.select where count == 2:
+        case noted.select where count == 2:
             answerSelect(arrival, from: client)
-        case local.auth where count == 2 || count == 3:
+        case noted.auth where count == 2 || count == 3:
             answerAuth(arrival, from: client)
+        case noted.reset where count == 1:
+            reset(client)
+        case noted.exec where count == 1:
+            reply("-ERR EXEC without MULTI\r\n", to: client)
+        case noted.discard where count == 1:
+            reply("-ERR DISCARD without MULTI\r\n", to: client)
         default:
             replyWrongArity(command, to: client)
         }
@@ -39,21 +45,36 @@ extension Worker where IO: ~Copyable {
         reply(moving: &bytes, to: client)
     }
 
-    /// Server connections are shared, so there is one database: that of the pool.
+    /// Server connections are shared, so there is one database: that of the pool. After another was
+    /// asked for, nothing is executed until it is this one again.
     private mutating func answerSelect(
         _ arrival: Arrival, from client: Handle<ClientConnection>
     ) {
         let database = pools[Int(clients[client].pool)].database
         var cursor = arrival.start
         cursor.skip(arrival.first.start)
-        let wanted = cursor.withBytes(arrival.first.count) { $0.decimalNumber() }
-        if wanted == nil {
-            reply("-ERR value is not an integer or out of range\r\n", to: client)
-        } else if wanted == database {
+        guard let wanted = cursor.withBytes(arrival.first.count, { $0.decimalNumber() }) else {
+            return reply("-ERR value is not an integer or out of range\r\n", to: client)
+        }
+        guard wanted >= 0 else { return reply("-ERR DB index is out of range\r\n", to: client) }
+        if wanted == database {
+            clients[client].lift(.refusedDatabase)
             reply("+OK\r\n", to: client)
         } else {
-            reply("-ERR SELECT of another database is not supported by the proxy\r\n", to: client)
+            clients[client].restrict(.refusedDatabase)
+            reply(
+                "-ERR SELECT of another database is not supported by the proxy: it has ", database,
+                " alone\r\n", to: client)
         }
+    }
+
+    /// As a connection that was just accepted.
+    private mutating func reset(_ client: Handle<ClientConnection>) {
+        clients[client].lift([.refusedTransaction, .refusedDatabase])
+        if pools[Int(clients[client].pool)].needsPassword {
+            clients[client].restrict(.unauthenticated)
+        }
+        reply("+RESET\r\n", to: client)
     }
 
     /// Checks the password of the pool. A wrong one takes back an authentication.
@@ -73,68 +94,13 @@ extension Worker where IO: ~Copyable {
         isRight = walker.withBytes(walker.nextHeader()) { given in
             pools[pool].password.withSpan { given.isEqual(to: $0) } && isRight
         }
-        clients[client].isAuthenticated = isRight
         if isRight {
+            clients[client].lift(.unauthenticated)
             reply("+OK\r\n", to: client)
         } else {
+            clients[client].restrict(.unauthenticated)
             reply("-ERR invalid password\r\n", to: client)
         }
-    }
-
-    // MARK: Refusals
-
-    mutating func refuse(
-        _ arrival: Arrival, _ command: Command, from client: Handle<ClientConnection>
-    ) {
-        if !command.isKnown, endsForeign(client, at: arrival) { return }
-        if command.flags.contains(.unknownSubcommand) {
-            return replyUnknownSubcommand(arrival, to: client)
-        }
-        // Redis' words, which clients look for, and its limits: 128 bytes of the name and of the
-        // arguments (server.c, commandCheckExistence).
-        var bytes = MbufChain()
-        var walker = ArgumentWalker(start: arrival.start)
-        mbufs.append("-ERR unknown command '", to: &bytes)
-        appendPrintable(&walker, to: &bytes, max: 128)
-        mbufs.append("', with args beginning with: ", to: &bytes)
-        let start = bytes.byteCount
-        var index = 1
-        while index < arrival.argumentCount, bytes.byteCount &- start < 128 {
-            let room = 128 &- (bytes.byteCount &- start)
-            mbufs.append("'", to: &bytes)
-            appendPrintable(&walker, to: &bytes, max: room)
-            mbufs.append("' ", to: &bytes)
-            index &+= 1
-        }
-        mbufs.append("\r\n", to: &bytes)
-        reply(moving: &bytes, to: client)
-    }
-
-    private mutating func replyUnknownSubcommand(
-        _ arrival: Arrival, to client: Handle<ClientConnection>
-    ) {
-        var bytes = MbufChain()
-        var walker = ArgumentWalker(start: arrival.start)
-        walker.skip(walker.nextHeader())
-        mbufs.append("-ERR unknown subcommand '", to: &bytes)
-        appendPrintable(&walker, to: &bytes, max: 128)
-        mbufs.append("'.\r\n", to: &bytes)
-        reply(moving: &bytes, to: client)
-    }
-
-    /// Adds the start of the next argument, with blanks for what would break the line.
-    private mutating func appendPrintable(
-        _ walker: inout ArgumentWalker, to bytes: inout MbufChain, max: Int
-    ) {
-        let count = walker.nextHeader()
-        var cursor = walker.cursor
-        var left = min(count, max)
-        while left > 0, let byte = cursor.nextByte() {
-            let breaksLine = byte == RESPHeader.carriageReturn || byte == RESPHeader.lineFeed
-            mbufs.append(breaksLine ? UInt8(ascii: " ") : byte, to: &bytes)
-            left &-= 1
-        }
-        walker.skip(count)
     }
 
     mutating func replyWrongArity(_ command: Command, to client: Handle<ClientConnection>) {

@@ -37,13 +37,22 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Tells of a server's failure, at most once a second.
-    mutating func report(_ kind: LogEvent.Kind, server: Int, of pool: Int, _ error: SystemError) {
+    ///
+    /// - Parameters:
+    ///   - greeting: The one that it is about, or that was not answered yet.
+    ///   - text: What the server said to it.
+    mutating func report(
+        _ kind: LogEvent.Kind, server: Int, of pool: Int, _ error: SystemError,
+        _ greeting: Greeting? = nil, _ text: ShortText = ShortText()
+    ) {
         let place = pools[pool].firstServer &+ server
         guard isLogged(kind), let untold = logLimits.takeFailure(ofServer: place, at: now) else {
             return
         }
         var event = LogEvent(kind, pool: pool, server: server, errno: error.errno)
         event.untoldCount = untold
+        event.code = greeting.map { $0.rawValue &+ 1 } ?? 0
+        event.text = text
         events.send(event)
     }
 

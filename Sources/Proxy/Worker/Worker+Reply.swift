@@ -132,7 +132,9 @@ extension Worker where IO: ~Copyable {
     // MARK: Errors
 
     /// Answers a request with an error, in place of a reply that will not come.
-    mutating func fail(_ request: Handle<Request>, _ error: SystemError) {
+    mutating func fail(
+        _ request: Handle<Request>, _ error: SystemError, at greeting: GreetingFailure? = nil
+    ) {
         switch requests[request].role {
         case .greeting:
             discard(request)
@@ -144,13 +146,13 @@ extension Worker where IO: ~Copyable {
         case .single, .split:
             mbufs.release(&requests[request].reply)
             if !requests[request].client.isNone {
-                write(error: error, to: request)
+                write(error: error, at: greeting, to: request)
                 countError(for: requests[request].client)
             }
             didAnswer(request)
         case .fragment:
             mbufs.release(&requests[request].reply)
-            write(error: error, to: request)
+            write(error: error, at: greeting, to: request)
             didAnswer(fragment: request)
         }
     }
@@ -169,14 +171,22 @@ extension Worker where IO: ~Copyable {
         discard(request)
     }
 
-    mutating func write(error: SystemError, to request: Handle<Request>) {
+    mutating func write(
+        error: SystemError, at greeting: GreetingFailure? = nil, to request: Handle<Request>
+    ) {
         requests[request].replyKind = ReplyKind.error
         let isFragment = requests[request].role == .fragment
         let whole = isFragment ? gatherings[requests[request].gathering].whole : request
         let client = requests[whole].client
         guard !client.isNone else { return }
         mbufs.append(clients[client].errorPrefix, to: &requests[request].reply)
-        mbufs.append(textOf: error, to: &requests[request].reply)
+        if let greeting {
+            var text = MbufChain()
+            append(greeting, error, to: &text)
+            mbufs.append(moving: &text, to: &requests[request].reply)
+        } else {
+            mbufs.append(textOf: error, to: &requests[request].reply)
+        }
         mbufs.append("\r\n", to: &requests[request].reply)
     }
 

@@ -1,37 +1,13 @@
 // The third step: a request finds its server, or its answer in the proxy itself.
 
-/// The commands that the proxy answers itself, by `Command.id`.
-struct LocalCommands: BitwiseCopyable {
-    let ping, echo, quit, auth, select: UInt16
-
-    init(_ commands: borrowing CommandTable) {
-        ping = commands.find("PING").id
-        echo = commands.find("ECHO").id
-        quit = commands.find("QUIT").id
-        auth = commands.find("AUTH").id
-        select = commands.find("SELECT").id
-    }
-}
-
-extension CommandTable {
-    fileprivate func find(_ name: StaticString) -> Command {
-        name.withUTF8Span { find($0) }
-    }
-}
-
 extension Worker where IO: ~Copyable {
     /// Sends a request on its way to its servers, or answers it.
     mutating func dispatch(
         _ arrival: Arrival, _ chain: inout MbufChain, from client: Handle<ClientConnection>
     ) {
         let command = findCommand(of: arrival)
-        guard
-            clients[client].isAuthenticated || command.id == local.auth
-                || command.id == local.quit
-        else {
-            if !command.isKnown, endsForeign(client, at: arrival) { return }
-            return reply("-NOAUTH Authentication required\r\n", to: client)
-        }
+        guard clients[client].restrictions.isEmpty || !holdBack(command, arrival, from: client)
+        else { return }
         switch command.handling {
         case .forward:
             if case .range(first: 1, last: 1, step: _) = command.keys, arrival.argumentCount > 1 {
@@ -44,7 +20,7 @@ extension Worker where IO: ~Copyable {
         case .local:
             answer(arrival, &chain, command, from: client)
         case .refused:
-            refuse(arrival, command, from: client)
+            answerRefused(arrival, command, from: client)
         }
     }
 

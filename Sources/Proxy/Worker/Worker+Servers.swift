@@ -65,51 +65,17 @@ extension Worker where IO: ~Copyable {
         }
     }
 
-    /// Queues what must come before any client's request, and, on a probe, the question.
-    private mutating func greet(on connection: Handle<ServerConnection>, in pool: Int) {
-        let expectedKind = connections[connection].parser.kindOfGreetings
-        // The last greeting is the question of a probe.
-        let count = pools[pool].greetings.count &- (connections[connection].isProbe ? 0 : 1)
-        for greeting in 0..<count {
-            pools[pool].greetings[greeting].withSpan { bytes in
-                mbufs.append(bytes, to: &connections[connection].greeting)
-            }
-            let request = requests.insert(
-                Request(.greeting, client: .none, expecting: expectedKind))
-            enqueue(request, on: connection)
-            connections[connection].didAddGreeting()
-        }
-    }
-
-    /// A reply to AUTH or SELECT. After a refusal nothing may be sent: it would reach the wrong
-    /// database, or be refused.
-    mutating func didGreet(
-        _ connection: Handle<ServerConnection>, _ request: Handle<Request>
-    ) {
-        var reply = mbufs.cursor(of: requests[request].reply)
-        let count = min(requests[request].reply.byteCount, 32)
-        let protocolKind = connections[connection].parser.protocolKind
-        let isRefused = reply.withBytes(count) { $0.isRefusal(protocolKind) }
-        mbufs.release(&requests[request].reply)
-        requests.remove(request)
-        if isRefused {
-            connections[connection].didRefuseGreeting()
-            let pool = Int(connections[connection].pool)
-            let server = Int(connections[connection].server)
-            report(.greetingRefused, server: server, of: pool, .invalidReply)
-            return fail(connection, .invalidReply)
-        }
-        connections[connection].didGreet()
-        noteReadiness(of: connection)
-        touch(connection)
-        if connections[connection].isProbe, connections[connection].phase == .ready {
-            didProbe(connection)
-        }
-    }
-
     /// Ends a server connection, and tells everybody who waits for a reply on it.
-    mutating func fail(_ connection: Handle<ServerConnection>, _ error: SystemError) {
+    ///
+    /// - Parameters:
+    ///   - refused: The greeting that was answered with an error, if that is why.
+    ///   - text: That error.
+    mutating func fail(
+        _ connection: Handle<ServerConnection>, _ error: SystemError,
+        _ refused: GreetingFailure? = nil, text: ShortText = ShortText()
+    ) {
         assert(connections[connection].phase != .closing)
+        let greeting = refused ?? unansweredGreeting(of: connection)
         let pool = Int(connections[connection].pool)
         let server = Int(connections[connection].server)
         pools[pool].servers[server].didClose(connection)
@@ -118,12 +84,17 @@ extension Worker where IO: ~Copyable {
         var left = connections[connection].requestCount
         let silentCount = connections[connection].silentCount
         count(failure: error, of: connection)
+        if let refused {
+            report(.greetingRefused, server: server, of: pool, error, refused.greeting, text)
+        }
         if connections[connection].isProbe {
             note(.probeFailed, server: server, of: pool, errno: error.errno)
             probe(pools[pool].firstServer &+ server, after: pools[pool].retryTimeout)
         } else if left > 0 || silentCount > 0 || connections[connection].phase != .ready {
             // What a server sends that is no reply has been reported as that.
-            if error != .invalidReply { report(.serverFailed, server: server, of: pool, error) }
+            if refused == nil, error != .invalidReply {
+                report(.serverFailed, server: server, of: pool, error, greeting?.greeting)
+            }
             let openedAt = connections[connection].openedAt
             didFail(server: server, of: pool, openedAt: openedAt)
         } else {
@@ -138,7 +109,7 @@ extension Worker where IO: ~Copyable {
         touch(connection)
         while left > 0 {
             let next = requests[request].nextOfServer
-            fail(request, error)
+            fail(request, error, at: greeting)
             request = next
             left &-= 1
         }
@@ -207,19 +178,6 @@ extension Worker where IO: ~Copyable {
             } else {
                 nextExpiry = min(nextExpiry, expiry)
             }
-        }
-    }
-}
-
-extension Span<UInt8> {
-    /// Whether the reply to a greeting says that it failed. A redis server without a password says
-    /// so to AUTH, and is as usable as one that liked it (redis 6 and later, then older ones).
-    fileprivate func isRefusal(_ protocolKind: ProtocolKind) -> Bool {
-        switch protocolKind {
-        case .redis:
-            self[0] == UInt8(ascii: "-") && !hasPrefix("-ERR AUTH <password> called")
-                && !hasPrefix("-ERR Client sent AUTH")
-        case .memcache: !hasPrefix("VERSION")
         }
     }
 }

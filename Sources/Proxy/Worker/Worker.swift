@@ -34,7 +34,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var dirtyConnections: HandleStack<ServerConnection>
 
     let argumentPlace = Cell<ArgumentReader.Place?>(nil)
-    let local: LocalCommands
+    let noted: NotedCommands
     /// For a request that is being split or put together: per server of its pool, its part.
     let parts: FixedArray<Part>
 
@@ -110,7 +110,7 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
         dirtyConnections = HandleStack(capacity: Int(connectionMax) * 2 + 64)
         let serverMax = configuration.pools.map(\.servers.count).max() ?? 1
         parts = FixedArray(count: serverMax) { _ in Part() }
-        local = LocalCommands(commands)
+        noted = NotedCommands(commands)
     }
 
     deinit {

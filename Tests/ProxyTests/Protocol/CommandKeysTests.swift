@@ -89,6 +89,41 @@ struct CommandKeysTests {
         #expect(table.resolve(CommandRequest(request)) == .blocking)
     }
 
+    /// Redis compares words with strcasecmp(3), to which a zero is the end.
+    @Test(arguments: ["BLOCK\0", "block\0x", "Block\0" + String(repeating: "x", count: 90)])
+    func aZeroEndsTheOptionBlock(option: String) {
+        let request = CommandRequest(["XREAD", option, "0", "STREAMS", "k1", "$"])
+        #expect(table.resolve(request) == .blocking)
+        let hidden = CommandRequest(["XREAD", "COUNT\0", "1", option, "0", "STREAMS\0", "k1", "$"])
+        #expect(table.resolve(hidden) == .blocking)
+    }
+
+    @Test(arguments: ["BLOCKS", "BLOC", "BLOC\0K", "\0BLOCK"])
+    func aWordThatIsNotBlockIsNot(option: String) {
+        let request = CommandRequest(["XREAD", option, "STREAMS", "k1", "$"])
+        #expect(table.resolve(request) == .keys(ResolvedKeys(first: 3, last: 3)))
+    }
+
+    @Test(arguments: ["STORE\0", "store\0x", "STORE"])
+    func aZeroEndsTheOptionOfADestination(option: String) {
+        let sorted = ResolvedKeys(first: 1, last: 1, extra: 3)
+        #expect(table.resolve(CommandRequest(["SORT", "k1", option, "b"])) == .keys(sorted))
+        let near = ResolvedKeys(first: 1, last: 1, extra: 7)
+        let request = CommandRequest(["GEORADIUS", "k1", "1", "2", "9", "km", option, "b"])
+        #expect(table.resolve(request) == .keys(near))
+        let skipped = CommandRequest(["SORT", "k1", "BY\0", option, "GET\0x", option, "ASC"])
+        #expect(table.resolve(skipped) == .keys(ResolvedKeys(first: 1, last: 1)))
+    }
+
+    @Test(arguments: [("AUTH2\0x", 6, 9), ("AUTH2", 6, 9), ("AUTH\0", 6, 8)])
+    func aZeroEndsTheOptionsOfMigrate(option: String, at: Int, keys: Int) {
+        var words = ["MIGRATE", "host", "1", "", "0", "9", option]
+        while words.count < keys { words.append("keys") }
+        let request = CommandRequest(words + ["KEYS\0x", "k1", "k2"])
+        #expect(
+            table.resolve(request) == .keys(ResolvedKeys(first: keys + 1, last: keys + 2)))
+    }
+
     @Test(arguments: [
         "XREADGROUP GROUP block c STREAMS k1 >", "XREADGROUP GROUP g block STREAMS k1 >",
         "XREAD COUNT block STREAMS k1 0", "XREAD STREAMS block 0",

@@ -156,7 +156,7 @@ struct CommandPolicyTests {
         SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE SSUBSCRIBE SUNSUBSCRIBE PUBLISH SPUBLISH
         PUBSUB
         """,
-        "transactions": "MULTI EXEC DISCARD WATCH UNWATCH",
+        "transactions": "MULTI WATCH UNWATCH",
         "admin": """
         CONFIG DEBUG SHUTDOWN REPLICAOF SLAVEOF MONITOR SYNC PSYNC REPLCONF FAILOVER CLIENT
         ACL CLUSTER SAVE BGSAVE BGREWRITEAOF LASTSAVE MODULE SLOWLOG LATENCY ROLE PFDEBUG
@@ -165,7 +165,7 @@ struct CommandPolicyTests {
         "keyless": """
         KEYS SCAN RANDOMKEY DBSIZE FLUSHALL FLUSHDB SWAPDB SCRIPT FUNCTION INFO
         """,
-        "connection": "HELLO RESET ASKING READONLY READWRITE",
+        "connection": "HELLO ASKING READONLY READWRITE",
         "moving": "MIGRATE MOVE RESTORE-ASKING",
         "unknown": "HEXPIRE FOO GETS HOST: POST",
     ]
@@ -175,6 +175,31 @@ struct CommandPolicyTests {
         for name in try #require(Self.refused[kind]).words {
             #expect(table.find(name).handling == .refused, "\(name)")
             #expect(table.find(name).isKnown == (kind != "unknown"), "\(name)")
+        }
+    }
+
+    @Test(arguments: [
+        ("BLPOP", Refusal.stopsConnection), ("WAIT", .stopsConnection),
+        ("MULTI", .changesConnection), ("CLIENT", .changesConnection),
+        ("CLIENT REPLY off", .changesConnection), ("MONITOR", .changesConnection),
+        ("KEYS", .needsAllServers), ("SCRIPT LOAD x", .needsAllServers),
+        ("CONFIG GET x", .isAboutServer), ("MEMORY DOCTOR", .isAboutServer),
+        ("MOVE", .isAboutServer),
+    ])
+    func saysWhyItRefuses(request: String, refusal: Refusal) {
+        #expect(table.find(CommandRequest(request)).refusal == refusal)
+    }
+
+    /// What redis would not know either is not the proxy's doing, and what is passed on neither.
+    @Test func hasAReasonForWhatItRefusesAndNothingElse() {
+        for request in ["FOO", "HEXPIRE", "OBJECT NONSENSE k", "XINFO NONSENSE", "GET", "PING"] {
+            #expect(table.find(CommandRequest(request)).refusal == nil, "\(request)")
+        }
+        for row in "\(redisCommands)".split(separator: "\n") {
+            let name = String(row.prefix { $0 != " " })
+            let command = table.find(CommandRequest(name.split(separator: "|").map(String.init)))
+            #expect((command.refusal != nil) == (command.handling == .refused), "\(name)")
+            #expect(command.handling != .refused || command.split == .none, "\(name)")
         }
     }
 
@@ -189,7 +214,7 @@ struct CommandPolicyTests {
     }
 
     @Test func answersTheseItself() {
-        for name in "PING ECHO QUIT AUTH SELECT".words {
+        for name in "PING ECHO QUIT AUTH SELECT RESET EXEC DISCARD".words {
             #expect(table.find(name).handling == .local, "\(name)")
         }
     }

@@ -63,6 +63,26 @@ enum ClientRequest: Question {
 // MARK: - What needs no keys
 
 extension ClientRequest {
+    static var refusedTransaction: ClientRequest {
+        .exact(
+            encode([Array("MULTI".utf8)]),
+            .error(
+                "ERR unknown command 'MULTI', with args beginning with: : not supported through "
+                    + "the proxy, it would change a connection that clients share"))
+    }
+
+    static func endOfTransaction(isDiscarded: Bool) -> ClientRequest {
+        let aborted = "EXECABORT Transaction discarded because of previous errors."
+        return .exact(
+            encode([Array((isDiscarded ? "discard" : "Exec").utf8)]),
+            isDiscarded ? .simple("OK") : .error(aborted))
+    }
+
+    /// Whether it has no answer of its own inside of a transaction.
+    var isSilentOrTransaction: Bool {
+        !hasReply || bytes == Self.refusedTransaction.bytes
+    }
+
     static func local(in world: World) -> ClientRequest {
         let word = Array("w\(world.chance.below(1000))".utf8)
         switch world.chance.below(9) {

@@ -74,6 +74,19 @@ extension Dialogue {
     static var refusal: String { "max number of clients reached" }
     static var busy: String { "Device or resource busy" }
 
+    /// Whether an error says that a server has had a fault, or the way to it: while its connection
+    /// was greeted, or later.
+    static func isFailure(_ error: String) -> Bool {
+        guard error.hasPrefix("server ") else { return errors.contains(error) }
+        let words = error.split(separator: " ", maxSplits: 2)
+        let answers = ["refused AUTH", "refused SELECT"]
+        let unanswered = ["did not answer AUTH: ", "did not answer SELECT: "]
+        guard words.count == 3, let start = unanswered.first(where: { words[2].hasPrefix($0) })
+        else { return words.count == 3 && answers.contains(String(words[2])) }
+        let reason = String(words[2].dropFirst(start.count))
+        return reason == "it closed the connection" || errors.contains(reason)
+    }
+
     /// The errors of a server that has had a fault, or of the way to it.
     static var errors: Set<String> {
         [

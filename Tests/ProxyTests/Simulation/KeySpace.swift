@@ -9,6 +9,8 @@ struct KeySpace: Dialogue {
     private var states: [[UInt8]: [KeyState]] = [:]
     private var serial = 0
     private let password: String?
+    /// Requests to come up to the end of a transaction that is refused; nil outside of one.
+    private var heldBack: Int?
 
     init(client: Int, in world: World) {
         self.client = client
@@ -37,6 +39,7 @@ extension KeySpace {
     func violation(in world: World) -> ClientRequest { .violation(in: world) }
 
     mutating func makeRequest(in world: World) -> ClientRequest {
+        if let left = heldBack { return makeHeldBackRequest(left, in: world) }
         let key = world.chance.pick(names)
         switch world.chance.below(20) {
         case 0..<5: return .get(key)
@@ -58,8 +61,28 @@ extension KeySpace {
         case 17:
             let value = Array("c\(client)i\(world.chance.below(100))".utf8)
             return .set(key, value, isInline: world.chance.percent(50))
+        case 18 where world.chance.percent(30):
+            heldBack = world.chance.below(5)
+            return .refusedTransaction
         default: return .local(in: world)
         }
+    }
+
+    /// Whatever it is, nothing of it is executed: the keys keep what they hold.
+    private mutating func makeHeldBackRequest(_ left: Int, in world: World) -> ClientRequest {
+        guard left > 0 else {
+            heldBack = nil
+            return .endOfTransaction(isDiscarded: world.chance.percent(50))
+        }
+        var request: ClientRequest
+        repeat {
+            heldBack = nil
+            request = makeRequest(in: world)
+        } while request.isSilentOrTransaction
+        heldBack = left - 1
+        return .exact(
+            request.bytes,
+            .error("ERR not executed, as MULTI was refused: no transactions through the proxy"))
     }
 
     private func some(in world: World) -> [[UInt8]] {
@@ -132,6 +155,9 @@ extension KeySpace {
             return isPossible && relation.mayAgree
                 && accept(reply, toRename: from, to, at: places[from]!)
         case (.exact(_, let expected), _), (.fixed(_, let expected, _), _):
+            if case .error(let text) = expected, text.hasPrefix("ERR unknown command") {
+                world.refusedCommandCount += 1
+            }
             return areSame(expected.bytes, reply.bytes)
         default: return false
         }

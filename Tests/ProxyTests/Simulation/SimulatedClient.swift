@@ -285,7 +285,7 @@ extension SimulatedClient {
 
     private func mayFail(_ sent: Sent, with error: String, in world: World) -> Bool {
         if scenario.mayRefuse, error == Keys.busy { return true }
-        return Keys.errors.contains(error) && mayFail(sent, in: world)
+        return Keys.isFailure(error) && mayFail(sent, in: world)
     }
 
     private func mayFail(_ sent: Sent, in world: World) -> Bool {

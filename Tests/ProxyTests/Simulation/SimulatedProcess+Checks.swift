@@ -40,6 +40,14 @@ extension SimulatedProcess {
     func checkCounters() {
         checkConnectionCounters()
         for server in world.servers { checkCounters(of: server) }
+        checkRefusedCommands()
+    }
+
+    private func checkRefusedCommands() {
+        let counted = sum { $0.pools[0].commandsRefused.current }
+        let read = world.refusedCommandCount
+        guard counted < read || (isEverythingAnswered && counted != read) else { return }
+        world.fail("\(counted) refused commands are counted, and clients read of \(read)")
     }
 
     private func checkConnectionCounters() {

@@ -25,6 +25,8 @@ final class World {
     /// Sockets that the proxy was given: clients', and its own to servers, even if it got none.
     var acceptedCount = 0
     var openedCount = 0
+    /// Commands that clients have read to be refused.
+    var refusedCommandCount = 0
     /// What clients of a memcache pool do to the same keys.
     let races = MemcacheRaces()
 
