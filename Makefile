@@ -6,7 +6,7 @@ PYTEST := .build/venv/bin/pytest
 RELEASE := .build/release/cashew
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build check bench install deb format clean setup setup-run \
+.PHONY: help run test build check bench install uninstall deb format clean setup setup-run \
 	lint debug-tests black-box-tests bench-still-runs fuzzers-still-run audit simulation no-foundation \
 	thread-sanitizer
 
@@ -32,6 +32,9 @@ bench: setup build ## compare Cashew, nutcracker and redis alone; writes bench/R
 install: ## install what `make build` made: PREFIX=/usr/local DESTDIR= NUTCRACKER_LINK=no
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' NUTCRACKER_LINK='$(NUTCRACKER_LINK)' \
 		conf/packaging/install.sh $(RELEASE)
+
+uninstall: ## remove what `make install` made, but for what was changed since
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' conf/packaging/uninstall.sh
 
 deb: build ## build a Debian package in .build
 	@conf/packaging/make-deb.sh $(RELEASE) .build

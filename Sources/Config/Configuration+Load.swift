@@ -1,14 +1,37 @@
+/// Why a pool cannot listen where it should, on this machine or beside the others.
+package struct ListenProblem: Equatable, Sendable {
+    /// Index in the configuration's pools.
+    package var pool: Int
+    /// As in `ConfigurationError`.
+    package var found: String
+    package var expected: String
+    package var wording: String?
+
+    package init(pool: Int, found: String, expected: String, wording: String? = nil) {
+        self.pool = pool
+        self.found = found
+        self.expected = expected
+        self.wording = wording
+    }
+}
+
 extension Configuration {
     /// Reads and checks a nutcracker configuration file. Resolves no name and opens nothing else.
-    package static func load(path: String) throws(ConfigurationError) -> Configuration {
+    ///
+    /// - Parameter listenProblem: What else may be wrong with a configuration that says nothing
+    ///   wrong by itself.
+    package static func load(
+        path: String, listenProblem: (Configuration) -> ListenProblem? = { _ in nil }
+    ) throws(ConfigurationError) -> Configuration {
         let bytes: [UInt8]
         do { bytes = try readFile(path) } catch { throw ConfigurationError(error, file: path) }
-        return try parse(bytes, file: path)
+        return try parse(bytes, file: path, listenProblem: listenProblem)
     }
 
     /// Checks the text of a configuration file; `file` is the name that errors give it.
     package static func parse(
-        _ bytes: [UInt8], file: String
+        _ bytes: [UInt8], file: String,
+        listenProblem: (Configuration) -> ListenProblem? = { _ in nil }
     ) throws(ConfigurationError) -> Configuration {
         let events: [YAMLEvent]
         do { events = try yamlEvents(in: bytes) } catch {
@@ -24,7 +47,15 @@ extension Configuration {
         }.map(\.element)
         try checkNames(pools, file: file)
         try checkListeners(drafts, file: file)
-        return Configuration(pools: pools.map(\.values))
+        let configuration = Configuration(pools: pools.map(\.values))
+        if let problem = listenProblem(configuration) {
+            let pool = pools[problem.pool]
+            throw ConfigurationError(
+                kind: .unusableListen, file: file, position: pool.seen[.listen],
+                pool: pool.values.name, key: Directive.listen.rawValue, found: problem.found,
+                expected: problem.expected, wording: problem.wording)
+        }
+        return configuration
     }
 
     /// `pools` are sorted, so that equal names are neighbours.

@@ -38,6 +38,8 @@ package struct ConfigurationError: Error, Equatable, Sendable {
         case duplicateServer
         case duplicatePool
         case duplicateListen
+        /// An address that this machine cannot listen on.
+        case unusableListen
     }
 }
 
@@ -82,7 +84,7 @@ struct Complaint: Error, Equatable {
 }
 
 /// `text` between quotation marks, on one line and of bounded length.
-func quoted(_ text: String) -> String {
+package func quoted(_ text: String) -> String {
     "\"\(printable(text, atMost: 120))\""
 }
 

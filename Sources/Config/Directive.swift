@@ -44,25 +44,41 @@ enum Directive: String, CaseIterable {
 
 /// The candidate closest to `text` by edits, ignoring case and taking `-` for `_`; nil when none
 /// is close enough to be a slip of the hand.
-func nearest(to text: String, among candidates: [String]) -> String? {
-    let typed = Array(text.lowercased().utf8).map { $0 == UInt8(ascii: "-") ? 0x5F : $0 }
+package func nearest(to text: String, among candidates: [String]) -> String? {
+    let typed = underscored(text.lowercased())
     guard typed.count <= 64 else { return nil }
-    let ranked = candidates.map { ($0, editDistance(typed, Array($0.utf8))) }
+    // An underscore more or less is no other word: `fnv1a64` is `fnv1a_64`.
+    let joined = typed.filter { $0 != 0x5F }
+    if let same = candidates.first(where: { underscored($0).filter { $0 != 0x5F } == joined }) {
+        return same
+    }
+    let ranked = candidates.map { ($0, editDistance(typed, underscored($0))) }
     guard let best = ranked.min(by: { $0.1 < $1.1 }) else { return nil }
     return best.1 <= max(1, best.0.utf8.count / 3) ? best.0 : nil
 }
 
-/// Levenshtein's distance: insertions, deletions and substitutions.
+private func underscored(_ text: String) -> [UInt8] {
+    text.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
+}
+
+/// Levenshtein's distance: insertions, deletions and substitutions; and two neighbours that changed
+/// places, as in `hsah`, are one edit too (optimal string alignment).
 private func editDistance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    var before = [Int]()
     var row = Array(0...right.count)
     for (i, byte) in left.enumerated() {
+        let last = row
         var diagonal = row[0]
         row[0] = i + 1
         for (j, other) in right.enumerated() {
             let substituted = diagonal + (byte == other ? 0 : 1)
             diagonal = row[j + 1]
             row[j + 1] = min(substituted, row[j] + 1, row[j + 1] + 1)
+            if i > 0, j > 0, byte == right[j - 1], left[i - 1] == other {
+                row[j + 1] = min(row[j + 1], before[j - 1] + 1)
+            }
         }
+        before = last
     }
     return row[right.count]
 }

@@ -95,7 +95,11 @@ extension PoolDraft {
     private static func bool(_ text: String, _ directive: Directive) throws(Complaint) -> Bool {
         if text == "true" { return true }
         if text == "false" { return false }
-        throw complaint(text, directive, "is not \"true\" or \"false\"")
+        var complaint = complaint(text, directive, "is not \"true\" or \"false\"")
+        if let value = nearest(to: text, among: ["true", "false"]) {
+            complaint.expected += "; did you mean \"\(value)\"?"
+        }
+        throw complaint
     }
 
     private static func hashTag(_ text: String) throws(Complaint) -> HashTag {

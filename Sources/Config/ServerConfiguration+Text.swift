@@ -31,10 +31,7 @@ extension ServerConfiguration {
                 expected: "a port between 1 and 65535",
                 wording: Self.wording("port"))
         }
-        guard isPlausibleHost(host) else {
-            throw Complaint(
-                found: "host \(quoted(String(host)))", expected: "a host name or an address")
-        }
+        if let problem = problem(ofHost: host) { throw problem }
         // libmemcached hashes a server on memcached's own port by its host alone.
         self.init(
             name: name ?? (port == 11211 ? String(host) : String(place)),

@@ -32,9 +32,27 @@ func splitAtLast(_ separator: Unicode.Scalar, _ text: Substring) -> (Substring, 
 /// sockaddr_un.sun_path holds 108 bytes, the last of which is NUL.
 let unixPathBytesMax = 107
 
-/// Whether `name` could be a host's name or address: not empty, no blank, no control character.
-func isPlausibleHost(_ name: Substring) -> Bool {
-    !name.isEmpty && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+/// What is wrong with the name of a host; nil when it could be a host's name or address: letters
+/// and digits, `-`, `.` and `_`, the colons and brackets of IPv6, and what may follow its `%`.
+/// Everything else is never found, and mostly what a template left.
+func problem(ofHost name: Substring) -> Complaint? {
+    let address = name.utf8.prefix { $0 != UInt8(ascii: "%") }
+    let isPlausible = address.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), 0x80...0xFF:
+            true
+        default: "-._:[]".utf8.contains(byte)
+        }
+    }
+    let isZonePlausible = name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+    // glibc takes a single star for the loopback address.
+    if name == "*" || isPlausible && isZonePlausible && !address.isEmpty { return nil }
+    let isTemplate = name.utf8.contains { "${}<>".utf8.contains($0) }
+    return Complaint(
+        found: "host \(quoted(String(name)))",
+        expected: "a host name or an address"
+            + (isTemplate ? "; variables are not replaced in this file" : ""))
 }
 
 /// `host` without the brackets of `[::1]`, which twemproxy does not know and everyone writes.
@@ -84,8 +102,10 @@ extension ListenAddress {
             throw Self.complaint(
                 "port \(quoted(String(portText)))", "has an invalid port in \(format)")
         }
-        guard isPlausibleHost(host) else {
-            throw Self.complaint("host \(quoted(String(host)))", "has an invalid value")
+        if let problem = problem(ofHost: host) {
+            throw Complaint(
+                found: problem.found, expected: problem.expected,
+                wording: "directive \"listen\" has an invalid value")
         }
         self = .tcp(host: withoutBrackets(host), port: port)
     }

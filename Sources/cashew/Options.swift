@@ -1,3 +1,5 @@
+import Config
+
 /// What the command line asks for. Every field has nutcracker's meaning and limits.
 struct Options: Sendable, Equatable {
     let program: Program
@@ -44,6 +46,13 @@ struct Options: Sendable, Equatable {
         configurationPath = program.configurationPath
     }
 
+    /// Where the statistics are. nutcracker takes what starts with a slash for a path.
+    var statsListen: ListenAddress {
+        statsAddress.utf8.first == UInt8(ascii: "/")
+            ? .unix(path: statsAddress, permissions: nil)
+            : .tcp(host: statsAddress, port: statsPort)
+    }
+
     /// Nil is no pid file.
     var pidPath: String? {
         let path = namedPidPath ?? (daemonizes ? program.pidPath : "")
@@ -54,7 +63,7 @@ struct Options: Sendable, Equatable {
 /// The options that nutcracker does not have. None has a short form: the letters are left to it.
 ///
 /// The values are what getopt_long(3) returns for them, outside of ASCII.
-enum OwnOption: UInt8 {
+enum OwnOption: UInt8, CaseIterable {
     case place = 128
     case difference, json, workers, shutdownTimeout, memory
 
@@ -73,6 +82,8 @@ enum OwnOption: UInt8 {
 /// A command line that cannot be followed. The texts for nutcracker's options are nutcracker's.
 enum OptionsError: Error, Equatable, CustomStringConvertible {
     case invalidOption(UInt8)
+    /// A long option that is none, or an abbreviation of several.
+    case unknownOption(String, hint: String)
     case missingFileName(UInt8)
     case missingString(UInt8)
     case notANumber(UInt8)
@@ -91,6 +102,7 @@ enum OptionsError: Error, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .invalidOption(let letter): "invalid option -- '\(character(letter))'"
+        case .unknownOption(let name, let hint): "invalid option -- '\(printable(name))'\(hint)"
         case .missingFileName(let letter): "option -\(character(letter)) requires a file name"
         case .missingString(let letter): "option -\(character(letter)) requires a string"
         case .notANumber(let letter): "option -\(character(letter)) requires a number"
@@ -172,7 +184,8 @@ extension Options {
         case UInt8(ascii: "m"): mbufSize = try mbufSize(option)
         default:
             guard let own = OwnOption(rawValue: option.letter) else {
-                throw reason(refused: option.refusedLetter)
+                throw option.refusedLetter == 0
+                    ? unknownOption(option.word) : reason(refused: option.refusedLetter)
             }
             try apply(own, option)
         }
@@ -205,6 +218,25 @@ extension Options {
             option.argument.utf8.count <= 7
         else { throw .outOfRange(own, expected: expected) }
         return value
+    }
+
+    /// The long options, without their dashes.
+    private static let longNames =
+        [
+            "help", "version", "test-conf", "daemonize", "describe-stats", "verbose", "output",
+            "conf-file", "stats-port", "stats-addr", "stats-interval", "pid-file", "mbuf-size",
+        ] + OwnOption.allCases.map { "\($0.name)" }
+
+    private func unknownOption(_ word: String) -> OptionsError {
+        let name = String(word.prefix { $0 != "=" })
+        let typed = String(name.drop { $0 == "-" })
+        let meant = Self.longNames.filter { !typed.isEmpty && $0.hasPrefix(typed) }
+        if meant.count > 1 {
+            let list = meant.map { "'--\($0)'" }.joined(separator: ", ")
+            return .unknownOption(name, hint: ", which may be \(list)")
+        }
+        let guess = nearest(to: typed, among: Self.longNames)
+        return .unknownOption(name, hint: guess.map { "; did you mean '--\($0)'?" } ?? "")
     }
 
     /// Says why the scanner refused an option: for a known one its argument is missing.

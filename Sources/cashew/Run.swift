@@ -6,12 +6,18 @@ import Proxy
 func testConfiguration(_ options: Options) -> Int32 {
     let subject = "\(options.program.name): configuration file '\(options.configurationPath)'"
     do {
-        let configuration = try Configuration.load(path: options.configurationPath)
+        let configuration = try loadUsable(options)
         if let warning = descriptorWarning(of: configuration, options) {
             printError("\(options.program.name): warning: \(warning)\n")
         }
     } catch {
         printError("\(options.program.name): \(error)\n\(subject) syntax is invalid\n")
+        return 1
+    }
+    if let problem = options.statsListen.problem {
+        printError(
+            "\(options.program.name): the statistics cannot be on "
+                + "\(quoted(options.statsListen.text)), which \(problem)\n")
         return 1
     }
     printError("\(subject) syntax is ok\n")
@@ -71,7 +77,7 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
     defer { log.write(.always, "\(Program.version) done") }
     let configuration: Configuration
     do {
-        configuration = try Configuration.load(path: options.configurationPath)
+        configuration = try loadUsable(options)
     } catch {
         log.write(.error, "conf: \(error)")
         printError(
@@ -79,6 +85,7 @@ private func runProxy(_ options: Options, log: Log, signals: borrowing SignalQue
                 + "syntax is invalid\n")
         return 1
     }
+    announce(configuration, options, in: log)
     if let warning = descriptorWarning(of: configuration, options) { log.write(.warning, warning) }
     do {
         let stop = try Event()

@@ -33,6 +33,8 @@ struct ScannedOption {
     let bytes: [UInt8]
     /// Which option was refused; 0 for an unknown long one.
     let refusedLetter: UInt8
+    /// The word in which the option stood.
+    let word: String
 
     var argument: String { String(decoding: bytes, as: UTF8.self) }
 }
@@ -72,7 +74,9 @@ func nextOption() -> ScannedOption? {
     return ScannedOption(
         letter: UInt8(truncatingIfNeeded: found),
         bytes: unsafe getopt_argument().map { unsafe bytes(of: $0) } ?? [],
-        refusedLetter: UInt8(truncatingIfNeeded: getopt_refused()))
+        refusedLetter: UInt8(truncatingIfNeeded: getopt_refused()),
+        word: unsafe CommandLine.unsafeArgv[max(0, Int(getopt_position()) - 1)]
+            .map { unsafe String(cString: $0) } ?? "")
 }
 
 /// The words that are not options, which getopt_long(3) has moved to the end.
@@ -138,6 +142,12 @@ private func isFile(_ descriptor: Int32, at path: String) -> Bool {
         return false
     }
     return opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
+}
+
+/// Whether a file may be read by users who are neither its owner nor of its group.
+func isReadableByOthers(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
 }
 
 func replaceContents(of descriptor: Int32, with bytes: [UInt8]) {

@@ -1,5 +1,6 @@
 """What the log says of clients and servers, at which level, and how often."""
 
+import os
 import re
 import signal
 import socket
@@ -239,3 +240,31 @@ def test_probes_are_told_at_level_6(start_fake, start):
     logged(program, "is ejected; it is probed every 100 ms")
     lines = logged(program, "did not answer a probe: Connection refused")
     assert {level for level, _ in lines} == {"info"}
+
+
+# The start
+
+
+@beyond
+def test_a_healthy_start_says_what_listens_where(start_fake, start):
+    program = start(start_fake(echo).port, "--workers=2", "--memory=64")
+    text = program.log()
+    assert re.search(
+        rf"notice configuration file '.*/proxy.yml': 1 pools, 1 servers; 2 workers, 64 MiB of "
+        rf"message memory, statistics on '{HOST}:{program.stats_port}'", text), text
+    line = f"notice pool 'pool' on '{HOST}:{program.port}': redis, 1 servers, modula of crc32a"
+    assert line in text
+    assert "password" not in text
+
+
+@beyond
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False), (0o600, False)])
+def test_a_password_that_everybody_may_read_is_warned_of(start_fake, start, mode, warned):
+    before = os.umask(0o777 & ~mode)
+    try:
+        program = start(start_fake(echo).port, redis_auth="secret")
+    finally:
+        os.umask(before)
+    assert program.configuration.stat().st_mode & 0o777 == mode
+    assert ("warning configuration file" in program.log()) == warned
+    assert "secret" not in program.log()

@@ -125,7 +125,12 @@ def test_package_holds_what_belongs_to_it(package, tmp_path):
         f"./{UNIT}": "-rw-r--r--",
         "./usr/lib/sysusers.d/cashew.conf": "-rw-r--r--",
         f"./{PROGRAM}": "-rwxr-xr-x",
-        "./usr/share/doc/cashew/copyright": "-rw-r--r--",
+        **{
+            f"./usr/share/doc/cashew/{name}": "-rw-r--r--" for name in [
+                "COMPATIBILITY.md", "README.md", "copyright", "deployment.md",
+                "examples/haproxy.cfg", "examples/nutcracker.leaf.yml",
+                "examples/nutcracker.root.yml", "examples/nutcracker.yml"]
+        },
         "./usr/share/man/man8/cashew.8.gz": "-rw-r--r--",
     }
     run("dpkg-deb", "--control", package, tmp_path)
@@ -169,6 +174,68 @@ def test_changed_configuration_survives_all_but_a_purge(package, root):
     dpkg(root, "--purge", "cashew")
     assert not configuration.exists()
     assert not (root / "var/log/cashew").exists()
+
+
+def test_configuration_with_a_password_is_for_the_service_alone(package, root):
+    dpkg(root, "--install", package)
+    configuration = root / "etc/cashew/cashew.yml"
+    assert configuration.stat().st_mode & 0o777 == 0o644
+    text = configuration.read_text()
+    configuration.write_text(text.replace("redis: true", "redis: true\n  redis_auth: secret"))
+    dpkg(root, "--install", package)
+    group = re.search(r"^cashew:[^:]*:(\d+):", (root / "etc/group").read_text(), re.MULTILINE)
+    status = configuration.stat()
+    assert (status.st_mode & 0o777, status.st_uid) == (0o640, 0)
+    assert status.st_gid == int(group[1])
+
+
+def files_of(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*")
+                  if file.is_symlink() or not file.is_dir())
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_uninstall_removes_what_install_made_and_nothing_else(tmp_path, changed):
+    environment = {**os.environ, "DESTDIR": str(tmp_path), "NUTCRACKER_LINK": "yes"}
+    others = ["var/log/cashew/cashew.log", "usr/local/sbin/other", "etc/cashew/mine.yml"]
+    for name in others if changed else []:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    run(PACKAGING / "install.sh", BINARY, env=environment)
+    assert "usr/local/sbin/nutcracker" in files_of(tmp_path)
+    if changed:
+        (tmp_path / "etc/cashew/cashew.yml").write_text("changed: true\n")
+    said = run(PACKAGING / "uninstall.sh", env=environment).stderr
+    kept = [*others, "etc/cashew/cashew.yml"] if changed else []
+    assert files_of(tmp_path) == sorted(kept)
+    assert ("cashew.yml was changed, and stays" in said) == changed
+    assert (tmp_path / "etc/cashew").exists() == changed
+
+
+def test_install_without_sysusers_says_what_to_make_by_hand(tmp_path):
+    """Without a user, and with a path that has nothing of systemd."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ["bash", "dirname", "install", "sed", "env"]:
+        (tools / tool).symlink_to(shutil.which(tool))
+    # Nobody is known to this one.
+    (tools / "getent").write_text("#!/bin/sh\nexit 2\n")
+    (tools / "getent").chmod(0o755)
+    script = (PACKAGING / "install.sh").read_text().replace(
+        "$(dirname \"$0\")", str(PACKAGING)).replace(" /etc/", f" {tmp_path}/etc/")
+    (tmp_path / "install.sh").write_text(script)
+    said = run(
+        tools / "bash", tmp_path / "install.sh", BINARY,
+        env={"PATH": str(tools), "PREFIX": str(tmp_path / "usr")}).stderr
+    assert "there is no systemd-sysusers" in said
+    assert "useradd --system --user-group" in said and "cashew" in said
+
+
+def test_service_is_started_again_for_ever():
+    unit = (PACKAGING / "cashew.service").read_text()
+    head, service = unit.split("[Service]")
+    assert "StartLimitIntervalSec=0" in head.splitlines()
+    assert {"Restart=on-failure", "RestartSec=1"} <= set(service.splitlines())
 
 
 def test_link_takes_the_place_of_nutcracker_and_gives_it_back(package, root):

@@ -37,6 +37,17 @@ install -d "$destination$prefix/lib/systemd/system"
 sed "s|@SBINDIR@|$programs|" "$source/cashew.service" \
     >"$destination$prefix/lib/systemd/system/cashew.service"
 
+if [ -z "$destination" ] && ! getent passwd cashew >/dev/null; then
+    if command -v systemd-sysusers >/dev/null; then
+        echo "install: the service's user is missing; to make it:" \
+            "systemd-sysusers $prefix/lib/sysusers.d/cashew.conf" >&2
+    else
+        echo "install: there is no systemd-sysusers to make the service's user; by hand:" \
+            "useradd --system --user-group --no-create-home --home-dir / --shell" \
+            "/usr/sbin/nologin cashew" >&2
+    fi
+fi
+
 if [ "${NUTCRACKER_LINK:-no}" = yes ]; then
     link=$destination$programs/nutcracker
     if [ -e "$link" ] && [ ! -L "$link" ]; then

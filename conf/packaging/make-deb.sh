@@ -28,7 +28,12 @@ umask 022
 strip --strip-unneeded -o "$scratch/cashew" "$binary"
 DESTDIR=$root PREFIX=/usr "$source/install.sh" "$scratch/cashew"
 gzip --best --no-name "$root/usr/share/man/man8/cashew.8"
-install -D --mode=644 "$source/copyright" "$root/usr/share/doc/cashew/copyright"
+documents=$root/usr/share/doc/cashew
+install -D --mode=644 "$source/copyright" "$documents/copyright"
+install --mode=644 "$source/../../README.md" "$source"/../../docs/{COMPATIBILITY,deployment}.md \
+    "$documents"
+install -D --mode=644 --target-directory="$documents/examples" \
+    "$source"/../{nutcracker,nutcracker.leaf,nutcracker.root}.yml "$source/../haproxy.cfg"
 
 # dpkg-shlibdeps reads the beginnings of a source package.
 mkdir "$scratch/debian"

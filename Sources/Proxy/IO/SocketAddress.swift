@@ -65,6 +65,16 @@ struct SocketAddress: BitwiseCopyable {
         return .success(addresses)
     }
 
+    /// The same, at another port. An IPv4 or IPv6 address only.
+    func withPort(_ port: UInt16) -> SocketAddress {
+        var address = self
+        unsafe withUnsafeMutableBytes(of: &address.storage) { memory in
+            // The port stands at the same place in both.
+            unsafe memory.storeBytes(of: port.bigEndian, toByteOffset: 2, as: UInt16.self)
+        }
+        return address
+    }
+
     struct ResolveError: Error {
         let text: String
     }

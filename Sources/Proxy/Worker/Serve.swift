@@ -179,12 +179,3 @@ private func openListener(_ pool: PoolConfiguration) throws(ListenError) -> Sock
         }
     }
 }
-
-extension ListenAddress {
-    fileprivate var text: String {
-        switch self {
-        case .tcp(let host, let port): "\(host):\(port)"
-        case .unix(let path, _): path
-        }
-    }
-}
