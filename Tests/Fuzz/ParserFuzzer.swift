@@ -98,6 +98,8 @@ private struct Outcome: Equatable {
         case .tooBigRequest: 3
         case .tooBigInline: 4
         case .unbalancedQuotes: 5
+        case .unauthenticatedCount: 6
+        case .unauthenticatedLength: 7
         }
     }
 }

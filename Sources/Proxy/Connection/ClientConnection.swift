@@ -60,6 +60,8 @@ struct ClientConnection: ~Copyable {
     private(set) var firstRequest = Handle<Request>.none
     private(set) var lastRequest = Handle<Request>.none
     private(set) var requestCount: UInt32 = 0
+    /// Since when it has not authenticated, in milliseconds, as `Worker.milliseconds` counts.
+    var unauthenticatedSince: UInt32 = 0
 
     init(
         socket: Socket, pool: Int, isAuthenticated: Bool, protocolKind: ProtocolKind = .redis
@@ -68,6 +70,7 @@ struct ClientConnection: ~Copyable {
         self.socket = socket
         self.pool = UInt16(truncatingIfNeeded: pool)
         restrictions = isAuthenticated ? [] : .unauthenticated
+        parser.redis.isAuthenticated = isAuthenticated
     }
 }
 
@@ -78,10 +81,12 @@ extension ClientConnection {
 
     mutating func restrict(_ restriction: ClientRestrictions) {
         restrictions.formUnion(restriction)
+        parser.redis.isAuthenticated = isAuthenticated
     }
 
     mutating func lift(_ restriction: ClientRestrictions) {
         restrictions.subtract(restriction)
+        parser.redis.isAuthenticated = isAuthenticated
     }
 }
 

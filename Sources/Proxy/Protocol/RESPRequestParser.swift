@@ -15,6 +15,10 @@ struct RESPRequestParser: BitwiseCopyable {
     static let argumentCountMax = Int(Int32.max)
     /// Of an argument, and of a whole request.
     static let byteCountMax = 512 * 1024 * 1024
+    /// What a client may send that has not authenticated, where it must (redis 7,
+    /// networking.c: processMultibulkBuffer).
+    static let unauthenticatedCountMax = 10
+    static let unauthenticatedLengthMax = 16384
     /// Redis' PROTO_INLINE_MAX_SIZE.
     static let inlineLengthMax = 64 * 1024
 
@@ -33,6 +37,7 @@ struct RESPRequestParser: BitwiseCopyable {
     enum Violation: Equatable {
         case argumentCount, bulkLength, expectedBulk(UInt8), expectedLineEnd
         case tooBigRequest, tooBigInline, unbalancedQuotes
+        case unauthenticatedCount, unauthenticatedLength
     }
 
     typealias Argument = Extent
@@ -44,6 +49,8 @@ struct RESPRequestParser: BitwiseCopyable {
 
     private var phase = Phase.start
     private var hasCarriageReturn = false
+    /// Whether the client may send requests of any size.
+    var isAuthenticated = true
     /// Whether a number of the request has leading zeros, which twemproxy takes and redis does not.
     private(set) var isPadded = false
     private var line = RESPNumberLine()
@@ -148,6 +155,9 @@ struct RESPRequestParser: BitwiseCopyable {
 
     private mutating func begin(_ count: Int) -> Outcome? {
         guard count <= Self.argumentCountMax else { return .violation(.argumentCount) }
+        guard isAuthenticated || count <= Self.unauthenticatedCountMax else {
+            return .violation(.unauthenticatedCount)
+        }
         guard count > 0 else {
             phase = .start
             return .empty
@@ -196,6 +206,9 @@ struct RESPRequestParser: BitwiseCopyable {
         case .value(let value): length = value
         }
         guard length >= 0, length <= Self.byteCountMax else { return .bulkLength }
+        guard isAuthenticated || length <= Self.unauthenticatedLengthMax else {
+            return .unauthenticatedLength
+        }
         guard base &+ position &+ length <= Self.byteCountMax else { return .tooBigRequest }
         if line.wasPadded { isPadded = true }
         beginBulk(offset: base &+ position, length: length)

@@ -12,6 +12,9 @@ package enum CloseReason: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     /// It held the most memory when memory was at its limit.
     case memoryLimit
 
+    /// It did not authenticate in time, or sent too many or too long arguments before.
+    case authenticationTime, unauthenticatedCount, unauthenticatedLength
+
     // What cannot be completed.
 
     /// The server of a reply that was being passed on failed in the middle of it.

@@ -25,6 +25,9 @@ package struct WorkerLimits: Sendable {
     /// a fraction of it; a server that sends more is not in step.
     var replyLineMax = 4096
 
+    /// How long a client may take to authenticate, where it must.
+    var authenticationNanoseconds: UInt64 = 60_000_000_000
+
     /// How long requests in flight may take to finish when the proxy ends.
     package var drainNanoseconds: UInt64 = 10_000_000_000
 

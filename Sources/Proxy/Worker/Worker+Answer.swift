@@ -98,6 +98,7 @@ extension Worker where IO: ~Copyable {
             clients[client].lift(.unauthenticated)
             reply("+OK\r\n", to: client)
         } else {
+            awaitAuthentication(of: client)
             clients[client].restrict(.unauthenticated)
             reply("-ERR invalid password\r\n", to: client)
         }
@@ -120,6 +121,9 @@ extension Worker where IO: ~Copyable {
         switch violation {
         case .argumentCount: mbufs.append("invalid multibulk length", to: &bytes)
         case .bulkLength: mbufs.append("invalid bulk length", to: &bytes)
+        case .unauthenticatedCount:
+            mbufs.append("unauthenticated multibulk length", to: &bytes)
+        case .unauthenticatedLength: mbufs.append("unauthenticated bulk length", to: &bytes)
         case .expectedLineEnd: mbufs.append("expected CRLF after an argument", to: &bytes)
         case .tooBigRequest: mbufs.append("too big request", to: &bytes)
         case .tooBigInline: mbufs.append("too big inline request", to: &bytes)

@@ -75,6 +75,7 @@ extension Worker where IO: ~Copyable {
         counters.value.currConnections.add(1)
         counters.value.pools[pool].clientConnections.add(1)
         touch(client)
+        if pools[pool].needsPassword { awaitAuthentication(of: client, isNew: true) }
         note(.clientAccepted, client: socket, of: pool)
         if count > pools[pool].clientMax {
             counters.value.clientsRefused.add(1)

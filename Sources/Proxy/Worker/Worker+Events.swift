@@ -154,6 +154,8 @@ extension RESPRequestParser.Violation {
         case .tooBigRequest: .requestSize
         case .tooBigInline: .inlineSize
         case .unbalancedQuotes: .unbalancedQuotes
+        case .unauthenticatedCount: .unauthenticatedCount
+        case .unauthenticatedLength: .unauthenticatedLength
         }
     }
 }

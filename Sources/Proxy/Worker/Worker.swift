@@ -60,6 +60,8 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     /// When the next ejected server is to be probed.
     var nextProbe = UInt64.max
     var nextReopening = UInt64.max
+    /// When the time of a client to authenticate may be over.
+    var nextAuthentication = UInt64.max
     /// When to end even if clients are left; `.max` while the proxy is not to end.
     var drainDeadline = UInt64.max
     var drainStartedAt: UInt64 = 0
@@ -156,7 +158,8 @@ extension Worker where IO: ~Copyable {
     mutating func turn() {
         let deadline = min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
-            min(nextProbe, nextReopening, drainDeadline, nextDrainTick))
+            min(nextProbe, nextReopening, nextAuthentication),
+            min(drainDeadline, nextDrainTick))
         ring.submitAndWait(until: deadline)
         adoptHealth()
         repeat {
@@ -167,6 +170,7 @@ extension Worker where IO: ~Copyable {
         if now >= nextProbe { probeServers() }
         if now >= nextReopening { reopenConnections() }
         if now >= nextDrainTick { tickDrain() }
+        if now >= nextAuthentication { expireAuthentications() }
         adoptHealth()
         settle()
         if drainDeadline != .max { finishDrain() }

@@ -155,6 +155,27 @@ import Testing
         #expect(above.map(\.kind) == [.violation(.argumentCount)])
     }
 
+    /// As redis 7 words it: an argument that is too long is seen in its header.
+    @Test(arguments: [
+        ("*10\r\n", nil), ("*11\r\n", Violation.unauthenticatedCount),
+        ("*2147483647\r\n", .unauthenticatedCount), ("*2147483648\r\n", .argumentCount),
+        ("*1\r\n$16384\r\n", nil), ("*1\r\n$16385\r\n", .unauthenticatedLength),
+        ("*1\r\n$536870913\r\n", .bulkLength),
+    ])
+    func clientsThatMustAuthenticateMaySendLittle(_ message: String, _ violation: Violation?) {
+        for pieces in Pieces.every(of: bytes(message)) {
+            var parser = RESPRequestParser()
+            parser.isAuthenticated = false
+            var found: Violation?
+            for piece in pieces.pieces where found == nil {
+                var position = 0
+                let outcome = parser.parse(piece.span, from: &position)
+                if case .violation(let violation) = outcome { found = violation }
+            }
+            if found != violation { Issue.record("cuts \(pieces.cuts)") }
+        }
+    }
+
     /// Redis before 7.0 took no more than 1,048,576.
     @Test func readsMoreThanAMillionArguments() {
         let count = 1_048_577

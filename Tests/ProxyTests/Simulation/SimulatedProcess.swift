@@ -183,7 +183,8 @@ extension Worker<SimulatedRing> {
     fileprivate var deadline: UInt64 {
         min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
-            min(nextProbe, nextReopening, drainDeadline, nextDrainTick))
+            min(nextProbe, nextReopening, nextAuthentication),
+            min(drainDeadline, nextDrainTick))
     }
 }
 
