@@ -48,7 +48,7 @@ private func ofRequests(_ pieces: [[UInt8]]) -> [Int] {
                 message = []
                 continue
             case .cutLine:
-                let line = MemcacheRequest(line: message.span, isClean: parser.isClean)
+                let line = MemcacheRequest(line: message.span, hasNull: parser.hasNull)
                 guard parser.begin(line) else { continue }
             case .request: break
             }
@@ -71,6 +71,7 @@ private func describe(_ request: MemcacheRequest) -> [Int] {
         Int(request.verb.rawValue), Int(request.problem.rawValue), Int(request.lineCount),
         Int(request.dataCount), request.key.start, request.key.count, request.isNoreply ? 1 : 0,
         request.isQuiet ? 1 : 0, request.isBase64 ? 1 : 0, request.hasMoreKeys ? 1 : 0,
+        request.dropsReply ? 1 : 0, request.kept.start, request.kept.count,
     ]
 }
 

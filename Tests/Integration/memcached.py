@@ -1,5 +1,6 @@
 """Real memcached servers, a plain connection to one, and where keys belong among them."""
 
+import os
 import socket
 import subprocess
 import time
@@ -7,6 +8,8 @@ import time
 from ports import HOST, free_port
 
 BARRIER = b"MN\r\nERROR\r\n"
+# Another version to run the tests with; what they say of texts is true of Debian's, 1.6.18.
+PROGRAM = os.environ.get("CASHEW_TEST_MEMCACHED", "memcached")
 
 
 class MemcachedServer:
@@ -19,7 +22,7 @@ class MemcachedServer:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["memcached", "-u", "nobody", "-l", HOST, "-p", str(self.port)]
+            [PROGRAM, "-u", "nobody", "-l", HOST, "-p", str(self.port)]
             + ["-U", "0", "-m", "64", "-t", "1", *self.arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -88,6 +91,20 @@ class Line:
             return self.socket.recv(1) == b""
         except ConnectionResetError:
             return True
+
+
+def ask_to_the_end(port, request):
+    """All that is answered up to the end of the connection, which is half closed."""
+    with Line(port) as line:
+        line.send(request)
+        line.socket.shutdown(socket.SHUT_WR)
+        data = b""
+        try:
+            while piece := line.socket.recv(65536):
+                data += piece
+        except ConnectionResetError:
+            pass
+        return data
 
 
 def ask(port, request):

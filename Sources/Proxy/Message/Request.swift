@@ -25,10 +25,18 @@ struct Request: ~Copyable {
         case answered
     }
 
+    /// Whether a memcached server, or the proxy in its place, may leave out the reply.
+    enum Silence: UInt8 {
+        case none
+        /// The memcache `q`: the server decides, and then the next reply is a barrier's.
+        case quiet
+        /// The client said `noreply`, and the server was not told so: its reply is dropped.
+        case dropped
+    }
+
     let role: Role
     var progress = Progress.waiting
-    /// The memcache `q`: its reply may be left out, and then the next one is a barrier's.
-    var isQuiet = false
+    let silence: Silence
     /// What its reply may be, as `ReplyParser` reads it.
     let expectedKind: UInt8
     /// Of a fragment that is answered, the kind of its reply.
@@ -55,9 +63,10 @@ struct Request: ~Copyable {
 
     init(
         _ role: Role, client: Handle<ClientConnection>, gathering: Handle<Gathering> = .none,
-        expecting expectedKind: UInt8 = ReplyKind.any
+        expecting expectedKind: UInt8 = ReplyKind.any, _ silence: Silence = .none
     ) {
         self.role = role
+        self.silence = silence
         self.expectedKind = expectedKind
         self.client = client
         self.gathering = gathering

@@ -4,6 +4,9 @@ struct Base64Key {
     private(set) var bytes = InlineArray<250, UInt8>(repeating: 0)
     private(set) var count = 0
     private(set) var isDecoded = false
+    /// Whether memcached refuses it, too. It skips all that is not of base64, and refuses what then
+    /// is not a number of fours.
+    private(set) var isRefused = false
 
     /// - Precondition: The text is at most 250 bytes long.
     init(_ text: Span<UInt8>) {
@@ -12,6 +15,7 @@ struct Base64Key {
         if !isDecoded {
             for index in text.indices { bytes[index] = text[index] }
             count = text.count
+            isRefused = Self.isRefused(text)
         }
     }
 
@@ -20,6 +24,15 @@ struct Base64Key {
         guard isDecoded else { return false }
         for index in 0..<count where bytes[index] == UInt8(ascii: "\n") { return false }
         return true
+    }
+
+    private static func isRefused(_ text: Span<UInt8>) -> Bool {
+        var count = 0
+        for index in text.indices
+        where text[index] == UInt8(ascii: "=") || digit(text[index]) != nil {
+            count &+= 1
+        }
+        return count == 0 || count % 4 != 0
     }
 
     private mutating func decode(_ text: Span<UInt8>) -> Bool {

@@ -1,13 +1,18 @@
 /// Finds the end of a memcache request, across as many slices as it takes to arrive.
 ///
-///     words CR LF
-///     words CR LF  bytes CR LF           (where the words say that there is a data block)
+///     words LF
+///     words LF  bytes CR LF              (where the words say that there is a data block)
+///
+/// Behind the words of a line there may be a CR.
 ///
 /// A line that lies in one slice is read where it is. One that was cut is read by whoever keeps its
 /// pieces, who then says what it was: `begin(_:)`. The bytes of a data block are skipped.
 struct MemcacheRequestParser: BitwiseCopyable {
-    /// Longer lines than this are of `get` and `gets` alone: memcached takes no others.
-    static let plainLineMax = 2048
+    /// Longer lines than these are of `get` and `gets` alone. memcached before 1.6.11 ends the
+    /// connection, which is everybody's, when it has as many bytes of another and no line end.
+    /// What has no `gat` is older still.
+    static let plainLineMax = 1024
+    static let touchLineMax = 2048
     static let lineMax = 32 << 20
 
     enum Outcome {
@@ -27,8 +32,10 @@ struct MemcacheRequestParser: BitwiseCopyable {
 
     private(set) var request = MemcacheRequest()
     private var phase = Phase.line
-    private var endsInCarriageReturn = false
-    private(set) var isClean = true
+    /// The first byte of a connection tells the protocol.
+    private var isFirst = true
+    /// Whether there is a NUL in this line.
+    private(set) var hasNull = false
     private var consumedCount: UInt32 = 0
     private var bytesLeft = 0
     /// The first bytes of this line.
@@ -90,20 +97,21 @@ struct MemcacheRequestParser: BitwiseCopyable {
     ) -> Outcome? {
         let start = position
         if consumed == 0 {
-            isClean = true
-            if bytes[start] == 0x80 {
+            hasNull = false
+            if isFirst, bytes[start] == 0x80 {
                 position &+= 1
                 return refuse(.binaryProtocol)
             }
+            isFirst = false
         }
         let hasEnd = skipLine(bytes, &position)
         let count = consumed &+ position &- start
         if hasEnd, consumed == 0, count <= Self.plainLineMax {
             let line = bytes.extracting(start..<position)
-            return begin(MemcacheRequest(line: line, isClean: isClean)) ? .request : nil
+            return begin(MemcacheRequest(line: line, hasNull: hasNull)) ? .request : nil
         }
         noteOpening(bytes, from: start)
-        guard count <= Self.plainLineMax || isLongLine && count <= Self.lineMax else {
+        guard count <= Self.plainLineMax || count <= longLineMax else {
             return refuse(.tooLongLine)
         }
         guard hasEnd else {
@@ -114,7 +122,7 @@ struct MemcacheRequestParser: BitwiseCopyable {
         consumed = 0
         guard !wasCut else { return .cutLine }
         let line = bytes.extracting(start..<position)
-        return begin(MemcacheRequest(line: line, isClean: isClean)) ? .request : nil
+        return begin(MemcacheRequest(line: line, hasNull: hasNull)) ? .request : nil
     }
 
     private mutating func refuse(_ problem: MemcacheProblem) -> Outcome {
@@ -153,32 +161,29 @@ struct MemcacheRequestParser: BitwiseCopyable {
         }
     }
 
-    private var isLongLine: Bool {
-        // "get " and "gets ".
-        opening & 0xFFFF_FFFF == 0x2074_6567 || opening == 0x20_7374_6567
+    /// How long this line may be.
+    private var longLineMax: Int {
+        switch opening {
+        case 0x20_7374_6567: Self.lineMax  // "gets "
+        case 0x20_7374_6167: Self.touchLineMax  // "gats "
+        default:
+            switch opening & 0xFFFF_FFFF {
+            case 0x2074_6567: Self.lineMax  // "get "
+            case 0x2074_6167: Self.touchLineMax  // "gat "
+            default: Self.plainLineMax
+            }
+        }
     }
 
-    /// Moves behind the next CR LF, or to the end of the bytes. Returns whether there was one.
-    ///
-    /// Any other control character is taken note of: line ends among them would make the server
-    /// see more requests than the proxy.
+    /// Moves behind the next LF, or to the end of the bytes. Returns whether there was one.
     private mutating func skipLine(_ bytes: Span<UInt8>, _ position: inout Int) -> Bool {
-        while position < bytes.count {
-            if !endsInCarriageReturn {
-                position = bytes.firstControlCharacter(from: position)
-                guard position < bytes.count else { return false }
-            }
+        while true {
+            position = bytes.firstLineFeedOrLess(from: position)
+            guard position < bytes.count else { return false }
             let byte = bytes[position]
-            if endsInCarriageReturn, byte == UInt8(ascii: "\n") {
-                position &+= 1
-                endsInCarriageReturn = false
-                return true
-            }
-            if endsInCarriageReturn { isClean = false }
-            endsInCarriageReturn = byte == UInt8(ascii: "\r")
-            if byte < 0x20, !endsInCarriageReturn { isClean = false }
             position &+= 1
+            if byte == UInt8(ascii: "\n") { return true }
+            if byte == 0 { hasNull = true }
         }
-        return false
     }
 }

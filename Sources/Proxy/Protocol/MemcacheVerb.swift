@@ -52,7 +52,8 @@ enum MemcacheVerb: UInt8 {
 /// Why the proxy answers a request itself, with an error in memcached's own words.
 enum MemcacheProblem: UInt8 {
     case none
-    case unknownCommand, badLine, badExpiry, badDataChunk, tooManyFlags, badKey
+    case unknownCommand, badLine, badDelete, badExpiry, badDataChunk, badKey
+    case tooManyFlags, invalidFlag, duplicateFlag, badFlag
     /// The stream cannot be followed any further.
     case tooLongLine, binaryProtocol
     /// A browser was made to speak to the proxy. As memcached does, it gets no answer.
@@ -69,9 +70,14 @@ enum MemcacheProblem: UInt8 {
         switch self {
         case .none, .unknownCommand: "ERROR\r\n"
         case .badLine: "CLIENT_ERROR bad command line format\r\n"
+        case .badDelete:
+            "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"
         case .badExpiry: "CLIENT_ERROR invalid exptime argument\r\n"
         case .badDataChunk: "CLIENT_ERROR bad data chunk\r\n"
         case .tooManyFlags: "CLIENT_ERROR options flags too long\r\n"
+        case .invalidFlag: "CLIENT_ERROR invalid flag\r\n"
+        case .badFlag: "CLIENT_ERROR invalid or duplicate flag\r\n"
+        case .duplicateFlag: "CLIENT_ERROR duplicate flag\r\n"
         case .badKey: "CLIENT_ERROR error decoding key\r\n"
         case .tooLongLine: "CLIENT_ERROR line too long\r\n"
         case .binaryProtocol: "CLIENT_ERROR the binary protocol is not supported\r\n"

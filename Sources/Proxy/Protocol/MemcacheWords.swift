@@ -40,6 +40,17 @@ struct MemcacheWords: BitwiseCopyable {
 }
 
 extension Span<UInt8> {
+    /// Of a line of memcache, how many bytes its end takes: LF, or CR LF. memcached takes a CR that
+    /// is all there is for a word.
+    var lineEndCount: Int {
+        count > 2 && self[count &- 2] == UInt8(ascii: "\r") ? 2 : 1
+    }
+
+    func isNoreply(_ word: Extent) -> Bool {
+        // "noreply"
+        letters(of: word) == 0x796C_7065_726F_6E
+    }
+
     /// A word of at most eight bytes as one number, its first byte lowest; 0 for a longer one.
     func letters(of word: Extent) -> UInt64 {
         guard word.count <= 8, word.count > 0 else { return 0 }
@@ -54,42 +65,5 @@ extension Span<UInt8> {
             letters = letters << 8 | UInt64(self[word.start &+ index])
         }
         return letters
-    }
-
-    /// A word as a number that memcached takes for one: a sign perhaps, then digits, few enough for
-    /// 64 bits; nil for any other.
-    func integer(_ word: Extent) -> Int? {
-        var position = word.start
-        let end = position &+ word.count
-        guard position < end else { return nil }
-        let isNegative = self[position] == UInt8(ascii: "-")
-        if isNegative || self[position] == UInt8(ascii: "+") { position &+= 1 }
-        guard position < end, end &- position <= 18 else { return nil }
-        var value = 0
-        while position < end {
-            let digit = self[position] &- UInt8(ascii: "0")
-            guard digit < 10 else { return nil }
-            value = value &* 10 &+ Int(digit)
-            position &+= 1
-        }
-        return isNegative ? 0 &- value : value
-    }
-
-    /// Whether a word is a number from 0 to 2^64 - 1, a plus before it perhaps.
-    func isUnsigned(_ word: Extent) -> Bool {
-        guard word.count > 0, word.count <= 21 else { return false }
-        var value: UInt64 = 0
-        var index = word.start
-        if self[index] == UInt8(ascii: "+"), word.count > 1 { index &+= 1 }
-        while index < word.start &+ word.count {
-            let digit = self[index] &- UInt8(ascii: "0")
-            guard digit < 10 else { return false }
-            let (product, isTooBig) = value.multipliedReportingOverflow(by: 10)
-            let (sum, isTooBigNow) = product.addingReportingOverflow(UInt64(digit))
-            if isTooBig || isTooBigNow { return false }
-            value = sum
-            index &+= 1
-        }
-        return true
     }
 }

@@ -6,6 +6,12 @@ extension Span<UInt8> {
         firstByte(below: 0x20, from: position)
     }
 
+    /// The same for line feeds, and for what is below them: NUL, and a few others.
+    @inline(__always)
+    func firstLineFeedOrLess(from position: Int) -> Int {
+        firstByte(below: 0x0B, from: position)
+    }
+
     /// The same for blanks and control characters.
     @inline(__always)
     func firstBlank(from position: Int) -> Int {

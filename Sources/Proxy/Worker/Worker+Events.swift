@@ -167,8 +167,7 @@ extension MemcacheProblem {
         case .tooLongLine: .lineLength
         case .binaryProtocol: .binaryProtocol
         case .hypertext: .hypertext
-        case .none, .unknownCommand, .badLine, .badExpiry, .badDataChunk, .tooManyFlags, .badKey:
-            nil
+        default: nil
         }
     }
 }

@@ -18,10 +18,11 @@ extension Worker where IO: ~Copyable {
     /// on. Returns nil if there is none: then it has failed.
     @inline(__always)
     mutating func begin(
-        _ arrival: Arrival, to server: Int, from client: Handle<ClientConnection>
+        _ arrival: Arrival, to server: Int, from client: Handle<ClientConnection>,
+        _ silence: Request.Silence = .none
     ) -> (Handle<Request>, Handle<ServerConnection>)? {
         let request = requests.insert(
-            Request(.single, client: client, expecting: arrival.expectedKind))
+            Request(.single, client: client, expecting: arrival.expectedKind, silence))
         push(request, of: client)
         switch connection(to: server, for: client) {
         case .failure(let error):

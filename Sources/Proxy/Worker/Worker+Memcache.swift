@@ -44,9 +44,9 @@ extension Worker where IO: ~Copyable {
     /// The line that arrived in pieces is all there is of a request, or its start.
     private mutating func readCutLine(from client: Handle<ClientConnection>) {
         let count = clients[client].partial.byteCount
-        let isClean = clients[client].parser.memcache.isClean
+        let hasNull = clients[client].parser.memcache.hasNull
         var cursor = mbufs.cursor(of: clients[client].partial)
-        let request = cursor.withBytes(count) { MemcacheRequest(line: $0, isClean: isClean) }
+        let request = cursor.withBytes(count) { MemcacheRequest(line: $0, hasNull: hasNull) }
         guard clients[client].parser.memcache.begin(request) else { return }
         var chain = clients[client].partial.take()
         let arrival = Arrival(slice: .empty, chain: chain, request: request, mbufs: mbufs)
@@ -61,6 +61,9 @@ extension Worker where IO: ~Copyable {
         from client: Handle<ClientConnection>
     ) {
         guard request.problem == .none else { return refuse(request, from: client) }
+        guard request.isRegular else {
+            return dispatchRegular(request, arrival, &chain, from: client)
+        }
         var arrival = arrival
         arrival.expectedKind = request.expectedKind
         switch request.verb {
@@ -74,14 +77,17 @@ extension Worker where IO: ~Copyable {
             }
         case .set, .add, .replace, .append, .prepend, .cas, .incr, .decr, .touch, .delete:
             let server = server(ofFirst: arrival, client)
-            if request.isNoreply {
+            if request.dropsReply {
+                forwardDropping(arrival, &chain, to: server, from: client)
+            } else if request.isNoreply {
                 forwardSilently(arrival, &chain, to: server, from: client)
             } else {
                 forward(arrival, &chain, to: server, from: client)
             }
         case .metaGet, .metaSet, .metaDelete, .metaArithmetic, .metaDebug:
             guard let server = server(ofMeta: request, arrival, client) else {
-                return reply(MemcacheProblem.badKey.text, to: client)
+                let problem = request.verb == .metaDebug ? MemcacheProblem.badLine : .badKey
+                return reply(problem.text, to: client)
             }
             forward(arrival, &chain, to: server, from: client, isQuiet: request.isQuiet)
         case .metaNoop:
@@ -99,6 +105,28 @@ extension Worker where IO: ~Copyable {
         case .unknown:
             refuse(request, from: client)
         }
+    }
+
+    /// Dispatches a request in a form that every version of memcached takes for the same.
+    private mutating func dispatchRegular(
+        _ request: MemcacheRequest, _ arrival: Arrival, _ chain: inout MbufChain,
+        from client: Handle<ClientConnection>
+    ) {
+        var regular = MbufChain()
+        var cursor = arrival.start
+        cursor.skip(request.kept.start)
+        mbufs.append(request.kept.count, from: &cursor, to: &regular)
+        mbufs.append("\r\n", to: &regular)
+        let lineCount = Int(request.lineCount)
+        var data = arrival.start
+        data.skip(lineCount)
+        mbufs.append(arrival.byteCount &- lineCount, from: &data, to: &regular)
+        mbufs.release(&chain)
+        let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
+        let copy = request.regular
+        let copied = Arrival(slice: unused, chain: regular, request: copy, mbufs: mbufs)
+        dispatch(copy, copied, &regular, from: client)
+        mbufs.release(&regular)
     }
 
     /// As memcached says it, after the replies to the requests before.
@@ -121,9 +149,11 @@ extension Worker where IO: ~Copyable {
         var cursor = arrival.start
         cursor.skip(request.key.start)
         return cursor.withBytes(request.key.count) { text in
-            // What cannot be decoded is up to whichever server gets it.
+            // What cannot be decoded is up to whichever server gets it, but for `me`, to which the
+            // answer would be one that says that something is wrong with the proxy.
             let key = Base64Key(text)
-            guard !request.mayExposeKey || key.hasNoLineEnd else { return nil }
+            guard request.verb != .metaDebug || key.isDecoded else { return nil }
+            guard !request.mayExposeKey || key.hasNoLineEnd || key.isRefused else { return nil }
             let bytes = key.bytes.span.extracting(0..<key.count)
             return pools[pool].topology.server(for: bytes, random: &pools[pool].random)
         }
@@ -137,12 +167,24 @@ extension Worker where IO: ~Copyable {
         from client: Handle<ClientConnection>, isQuiet: Bool
     ) {
         guard isQuiet else { return forward(arrival, &chain, to: server, from: client) }
-        guard let (request, connection) = begin(arrival, to: server, from: client) else { return }
-        requests[request].isQuiet = true
+        guard let (request, connection) = begin(arrival, to: server, from: client, .quiet)
+        else { return }
         enqueue(request, on: connection)
         account(request, on: connection, byteCount: arrival.byteCount)
         add(arrival, &chain, to: connection)
         addBarrier(on: connection)
+    }
+
+    /// Forwards a request whose reply, or an error in its place, is not for the client.
+    private mutating func forwardDropping(
+        _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
+        from client: Handle<ClientConnection>
+    ) {
+        guard let (request, connection) = begin(arrival, to: server, from: client, .dropped)
+        else { return }
+        enqueue(request, on: connection)
+        account(request, on: connection, byteCount: arrival.byteCount)
+        add(arrival, &chain, to: connection)
     }
 
     private mutating func addBarrier(on connection: Handle<ServerConnection>) {

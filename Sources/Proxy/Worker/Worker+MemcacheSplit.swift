@@ -15,10 +15,7 @@ extension Worker where IO: ~Copyable {
         let found = cursor.withBytes(Int(request.lineCount)) { line in
             findServers(of: request, in: line, client, into: &servers)
         }
-        if !found.areValid {
-            reply(MemcacheProblem.badLine.text, to: client)
-        } else if found.areEqual, request.name.start == 0 {
-            // As it came: one that begins with blanks is written anew, as twemproxy does it.
+        if found.areEqual {
             forward(arrival, &chain, keys: keys, to: found.first, from: client)
         } else {
             split(request, arrival, keyCount: found.count, servers: servers.take(), from: client)
@@ -31,7 +28,6 @@ extension Worker where IO: ~Copyable {
         /// The server of the first key, and whether all others have the same.
         var first = 0
         var areEqual = true
-        var areValid = true
     }
 
     /// - Parameter servers: Gets the index of each key's server, in two bytes, the lower first.
@@ -43,10 +39,6 @@ extension Worker where IO: ~Copyable {
         var found = Found()
         var words = MemcacheWords(from: request.key.start, to: line.count &- 2)
         while let key = words.next(in: line) {
-            guard key.count <= MemcacheRequest.keyLengthMax else {
-                found.areValid = false
-                return found
-            }
             let server = pools[pool].topology.server(
                 for: line.extracting(key.range), random: &pools[pool].random)
             if found.count == 0 { found.first = server }

@@ -12,12 +12,15 @@ extension Worker where IO: ~Copyable {
         }
         switch requests[request].role {
         case .single:
-            if requests[request].isQuiet,
+            if requests[request].silence == .quiet,
                 connections[connection].parser.kind == ReplyKind.barrier
             {
                 didStaySilent(request, connection)
             } else if client.isNone {
                 discard(request)
+            } else if requests[request].silence == .dropped {
+                mbufs.release(&requests[request].reply)
+                didAnswer(request)
             } else {
                 didAnswer(single: request, of: client, with: slice)
             }
@@ -146,7 +149,9 @@ extension Worker where IO: ~Copyable {
         case .single, .split:
             mbufs.release(&requests[request].reply)
             if !requests[request].client.isNone {
-                write(error: error, at: greeting, to: request)
+                if requests[request].silence != .dropped {
+                    write(error: error, at: greeting, to: request)
+                }
                 countError(for: requests[request].client)
             }
             didAnswer(request)

@@ -45,6 +45,7 @@ struct MemcacheSummary: Equatable {
         if request.isQuiet { flags += "q" }
         if request.isBase64 { flags += "b" }
         if request.hasMoreKeys { flags += "m" }
+        if request.dropsReply { flags += "d" }
     }
 }
 
@@ -71,7 +72,7 @@ extension Pieces {
                     message = []
                     continue
                 case .cutLine:
-                    let line = MemcacheRequest(line: message.span, isClean: parser.isClean)
+                    let line = MemcacheRequest(line: message.span, hasNull: parser.hasNull)
                     guard parser.begin(line) else { continue }
                 case .request: break
                 }

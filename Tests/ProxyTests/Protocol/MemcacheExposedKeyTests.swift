@@ -12,7 +12,7 @@ import Testing
         ("md a b q k", false), ("md a N30 MA", false), ("me a b", false),
     ])
     func mayExposeKey(_ line: String, _ mayExpose: Bool) {
-        let request = MemcacheRequest(line: Array("\(line)\r\n".utf8).span, isClean: true)
+        let request = MemcacheRequest(line: Array("\(line)\r\n".utf8).span, hasNull: false)
         #expect(request.mayExposeKey == mayExpose)
     }
 

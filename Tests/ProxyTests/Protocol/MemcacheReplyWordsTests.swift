@@ -63,7 +63,7 @@ import Testing
     @Test(arguments: expected)
     func requestsGetTheirRepliesAlone(request: String, starts: [String]) {
         let line = bytes(request + "\r\n")
-        let request = MemcacheRequest(line: line.span, isClean: true)
+        let request = MemcacheRequest(line: line.span, hasNull: false)
         let words = MemcacheReplyWords(expectedKind: request.expectedKind)
         for reply in Self.lines {
             let isExpected = (starts + Self.always).contains {
@@ -90,7 +90,7 @@ import Testing
     /// No server is asked for these, or for nothing that has a class.
     @Test func nothingIsExpectedOfAnUnknownClass() {
         for line in ["quit\r\n", "mn\r\n", "bogus\r\n"] {
-            let request = MemcacheRequest(line: bytes(line).span, isClean: true)
+            let request = MemcacheRequest(line: bytes(line).span, hasNull: false)
             #expect(MemcacheReplyWords(expectedKind: request.expectedKind).isEmpty)
         }
     }

@@ -12,7 +12,8 @@ import Testing
         "set a 1 -1 0\r\n\r\nget a\r\n", "set a 0 0 4\r\n\r\n\r\n\r\nmn\r\n",
         "cas a 0 0 2 7 noreply\r\nab\r\ndelete a noreply\r\n", "set a 0 0 1\r\n123\r\nget b\r\n",
         "ms k 3 q b\r\nabc\r\nmg k v q\r\nmn\r\n", "set a\tb 0 0 5\r\nabcde\r\nget c\r\n",
-        "get a\nb\r\nget a\rb\r\nget c\r\n", "set a\rb 0 0 1\r\nx\r\n\r\r\n\n\r\n", "quit\r\nget",
+        "get a\nb\r\nget a\rb\r\nget c\n", "get a\0b\nset \0 0 0 1\r\nx\r\nget \0\r\n",
+        "set a\rb 0 0 1\r\nx\r\n\r\r\n\n\r\n", "quit\r\nget",
         "set k 0 0 10\r\n123", "gat 10 a b\r\nincr n 1 noreply\r\nflush_all 0 noreply\r\n",
         "GET / HTTP/1.1\r\nget a\r\n", "\u{80}\u{1}", "mn\r\n\u{80}", "\r", "\n", "",
     ]
@@ -44,7 +45,11 @@ import Testing
         ("decr n 1 noreply ", MemcacheSummary(.decr, "n", flags: "n")),
         ("incr n x", MemcacheSummary(.incr, "n")), ("incr n 1 foo", MemcacheSummary(.incr, "n")),
         ("touch k -1", MemcacheSummary(.touch, "k")), ("delete k", MemcacheSummary(.delete, "k")),
-        ("delete k 0 noreply", MemcacheSummary(.delete, "k", flags: "n")),
+        ("delete k 0 noreply", MemcacheSummary(.delete, "k", flags: "nd")),
+        ("delete k noreply", MemcacheSummary(.delete, "k", flags: "n")),
+        ("touch k 5 noreply", MemcacheSummary(.touch, "k", flags: "nd")),
+        ("get \u{1}\t\u{7F}\r", MemcacheSummary(.get, "\u{1}\t\u{7F}\r")),
+        ("incr a\rb 1", MemcacheSummary(.incr, "a\rb")),
         ("flush_all", MemcacheSummary(.flushAll)), ("flush_all 10", MemcacheSummary(.flushAll)),
         ("flush_all noreply", MemcacheSummary(.flushAll, flags: "n")),
         ("verbosity 1", MemcacheSummary(.verbosity)), ("version x", MemcacheSummary(.version)),
@@ -110,8 +115,14 @@ import Testing
             ("cas a 0 0 1 -1", .badLine, ""), ("cas a 0 0 1 noreply", .badLine, "n"),
             ("cas a 0 0 1 18446744073709551616", .badLine, ""), ("gat x a", .badExpiry, ""),
             ("ms a 1 c f h l s t v k O1 C1 E1 F1 I T1 MS x z", .tooManyFlags, ""),
-            ("set a 0 0 99999999999", .badLine, ""), ("get a\u{1}b", .badLine, ""),
-            ("incr a\nb 1", .badLine, ""),
+            ("set a 0 0 99999999999", .badLine, ""),
+            ("get a " + key251 + " b", .badLine, ""), ("gat 0 a " + key251, .badLine, ""),
+            ("delete a b", .badDelete, ""), ("delete a 0 0", .badDelete, ""),
+            ("delete a noreply noreply", .badDelete, "n"),
+            ("touch a noreply", .badExpiry, "n"), ("touch a x noreply", .badExpiry, "n"),
+            ("touch a noreply noreply", .badExpiry, "n"),
+            ("set a 0 noreply", .unknownCommand, ""), ("set 0 0 1 noreply", .badLine, "n"),
+            ("get a\0b", .unknownCommand, ""), ("get \0", .unknownCommand, ""),
         ] as [(String, MemcacheProblem, String)])
     func isRefusedWithoutItsData(_ line: String, _ problem: MemcacheProblem, _ flags: String) {
         let events = Pieces(bytes(line + "\r\nmn\r\n")).memcacheRequestEvents()
@@ -124,12 +135,21 @@ import Testing
         #expect(events.count == 3)
     }
 
-    /// Nothing of a data block is taken for a command.
-    @Test(arguments: [
-        "set a\u{1} 0 0 11\r\nflush_all\r\n\r\n", "ms a\nb 11 q\r\nflush_all\r\n\r\n",
-        "set a\rb 0 0 0\r\n\r\n",
-    ])
-    func dataOfAnImpossibleKeyIsSwallowed(_ message: String) {
+    /// Nothing of a data block is taken for a command where one was meant.
+    @Test(
+        arguments: [
+            ("set a\0 0 0 11\r\nflush_all\r\n\r\n", .unknownCommand),
+            ("set a 0 0 11 \0\r\nflush_all\r\n\r\n", .unknownCommand),
+            ("ms \0 0\r\n\r\n", .unknownCommand), ("set a 0 0 +0\r\n\r\n", .badLine),
+            ("set a 0 0 11\t\r\nflush_all\r\n\r\n", .badLine),
+            ("set a 0 0 00000000011\r\nflush_all\r\n\r\n", .badLine),
+            ("set a -18446744073709551615 0 0\r\n\r\n", .badLine),
+            ("cas a 0 0 0 \t1\r\n\r\n", .badLine), ("ms a +0\r\n\r\n", .badLine),
+            ("ms a 11 !\r\nflush_all\r\n\r\n", .invalidFlag),
+            ("ms a 0 \u{1}\r\n\r\n", .invalidFlag), ("ms a 0 \u{E9}\r\n\r\n", .duplicateFlag),
+            ("ms a 0 k k !\r\n\r\n", .duplicateFlag),
+        ] as [(String, MemcacheProblem)])
+    func dataOfWhatIsRefusedIsSwallowed(_ message: String, _ problem: MemcacheProblem) {
         for pieces in Pieces.every(of: bytes(message + "mn\r\n")) {
             let events = pieces.memcacheRequestEvents()
             guard events.count == 3, case .request(let first, _) = events[0],
@@ -138,7 +158,7 @@ import Testing
                 Issue.record("cuts \(pieces.cuts): \(events)")
                 return
             }
-            #expect(first.problem == .badLine && second.verb == .metaNoop)
+            #expect(first.problem == problem && second.verb == .metaNoop)
         }
     }
 
@@ -161,13 +181,31 @@ import Testing
         }
     }
 
-    @Test(arguments: ["set ", " get ", "gat 0 ", "getss ", "foo ", "mg "])
-    func otherLinesMayNot(_ opening: String) {
-        let line = bytes(opening + String(repeating: "key ", count: 600) + "\r\n")
-        for pieces in [Pieces(line), Pieces(line, cuts: [1]), Pieces(line, cuts: [2100])] {
-            let events = pieces.memcacheRequestEvents()
-            #expect(events == [.request(MemcacheSummary(.unknown, problem: .tooLongLine), end: 0)])
+    @Test(arguments: [
+        ("set ", 1024), (" get ", 1024), ("getss ", 1024), ("foo ", 1024), ("mg ", 1024),
+        ("gat 0 ", 2048), ("gats 0 ", 2048),
+    ])
+    func otherLinesMayNot(_ opening: String, _ limit: Int) {
+        let words = String(repeating: "k ", count: limit)
+        for count in [limit, limit + 1] {
+            let line = bytes(String((opening + words).prefix(count - 2)) + "\r\n")
+            for pieces in [Pieces(line), Pieces(line, cuts: [1]), Pieces(line, cuts: [limit - 9])] {
+                guard case .request(let found, _) = pieces.memcacheRequestEvents().first else {
+                    Issue.record("no request")
+                    return
+                }
+                #expect((found.problem == .tooLongLine) == (count > limit))
+            }
         }
+    }
+
+    /// The first byte of a connection tells the protocol; later it may be any.
+    @Test func theBinaryProtocolComesFirst() {
+        let first = Pieces([0x80, 1]).memcacheRequestEvents()
+        #expect(first == [.request(MemcacheSummary(.unknown, problem: .binaryProtocol), end: 0)])
+        let later = Pieces(bytes("mn\r\n") + [0x80] + bytes("\r\n")).memcacheRequestEvents()
+        #expect(
+            later[1] == .request(MemcacheSummary(.unknown, problem: .unknownCommand), end: 7))
     }
 
     @Test(arguments: [1, 2] as [UInt64])

@@ -27,8 +27,11 @@ struct MemcacheKeySpace: Dialogue {
         owner = "c\(client)".utf8Bytes
         names = (0..<world.chance.within(1...4)).map { index in
             let name = "c\(client)k\(index)".utf8Bytes
-            return index == 3
-                ? name + [UInt8](repeating: UInt8(ascii: "+"), count: 250 - name.count) : name
+            switch index {
+            case 2: return name + [1, 9, 13, 31, 127, 13]
+            case 3: return name + [UInt8](repeating: UInt8(ascii: "+"), count: 250 - name.count)
+            default: return name
+            }
         }
         counters = (0..<world.chance.within(1...2)).map { "c\(client)_\($0)n".utf8Bytes }
         let starts: [[UInt8]] = [[0xFF, 0], [1, 0x7F, 0xC3], "\r\n1\r\nMN\r\n".utf8Bytes]
@@ -86,7 +89,8 @@ extension MemcacheKeySpace {
         return .get(
             MemcacheQuestion.Reading(
                 keys: keys, wantsVersions: world.chance.percent(50),
-                lifetime: isTouching ? lifetime(in: world) : nil, madeAt: second(in: world)))
+                lifetime: isTouching ? lifetime(in: world) : nil, madeAt: second(in: world),
+                hasShortEnd: world.chance.percent(30)))
     }
 
     /// The get that others may join.

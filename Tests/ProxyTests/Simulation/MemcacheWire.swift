@@ -47,7 +47,7 @@ enum MemcacheReply {
 extension WireReader {
     /// The words of a line, and behind them the data block if there is one.
     mutating func memcacheRequest() throws(Failure) -> [[UInt8]] {
-        let line = try line()
+        let line = try line(mayHoldReturns: true)
         let words = line.split(separator: " ")
         guard let name = words.first else { throw .malformed }
         var request = words.map { Array($0.utf8) }
@@ -68,7 +68,7 @@ extension WireReader {
     }
 
     mutating func memcacheReply() throws(Failure) -> MemcacheReply {
-        let first = try line()
+        let first = try line(mayHoldReturns: true)
         let words = first.split(separator: " ")
         switch words.first {
         case "VALUE", "END": return .values(try values(from: first))
@@ -85,7 +85,7 @@ extension WireReader {
             while next != "END" {
                 guard next.hasPrefix("STAT ") else { throw .malformed }
                 lines.append(String(next.dropFirst(5)))
-                next = try line()
+                next = try line(mayHoldReturns: true)
             }
             return .statistics(lines)
         case nil: throw .malformed
@@ -104,7 +104,7 @@ extension WireReader {
                     key: Array(words[1].utf8), flags: String(words[2]),
                     version: words.count == 5 ? String(words[4]) : nil,
                     data: try body(try number(words[3]))))
-            header = try line()
+            header = try line(mayHoldReturns: true)
         }
         return values
     }

@@ -86,10 +86,12 @@ struct WireReader {
         return number
     }
 
-    mutating func line() throws(Failure) -> String {
+    /// - Parameter mayHoldReturns: Whether a CR that no LF follows is a part of the line.
+    mutating func line(mayHoldReturns: Bool = false) throws(Failure) -> String {
         var end = position
         while end + 1 < bytes.count {
-            if bytes[end] == 13 {
+            if mayHoldReturns, bytes[end] == 10 { throw .malformed }
+            if bytes[end] == 13, bytes[end + 1] == 10 || !mayHoldReturns {
                 guard bytes[end + 1] == 10 else { throw .malformed }
                 let text = String(decoding: bytes[position..<end], as: UTF8.self)
                 position = end + 2
