@@ -24,6 +24,7 @@ cd "$(dirname "$0")/.."
 #   SocketAddress                       names are looked up
 #   adoptHealth                         new maps, when a server joins or leaves
 #   PeerAddress.text                    words for the log, on the main thread
+#   listenProblem, ListenPlace          whether the configuration can be listened on
 #   MicroBenchmarks                     no part of the program's work
 start_up='Proxy\.Topology\.init\('
 start_up+='|static Proxy\.Topology\.points\('
@@ -39,11 +40,12 @@ start_up+='|Proxy\.(AddressEntry\.(init|lookUp)|AddressBook\.(init|answerQuestio
 start_up+='|Proxy\.PeerAddress\.\(?text[. ]'
 start_up+='|Proxy\.\(?(WorkerStart|CounterBoard|ProcessState|(Worker|Pool)Counters|EventPipe|Serving|Shared)'
 start_up+='|Proxy\.(serve|\((openListeners|openListener) in|DescriptorBudget)|Configuration\.descriptorWarning'
+start_up+='|listenProblem|Config\.Listen(Problem|Address)|Proxy\.ListenPlace'
 start_up+='|closure #[0-9]+ .* in Proxy\.(serve|Thread)'
 start_up+='|Proxy\.\(?(MicroBenchmarks|Thread)[. ]| value witness for '
 
 # What hot code may not call. Calls of an address in a register appear as (indirect), and copies
-# of 384 bytes or more as (copy): swiftc copies a noncopyable value to call a method of it that is
+# of 512 bytes or more as (copy): swiftc copies a noncopyable value to call a method of it that is
 # not mutating from one that is.
 banned='^swift_(retain|release|bridgeObject(Retain|Release)|unknownObject(Retain|Release)'
 banned+='|beginAccess|allocObject|allocBox|slowAlloc|dynamicCast|isUniquelyReferenced'
@@ -89,7 +91,7 @@ references() {
             target = $NF
             sub(/[-+]0x[0-9a-f]+$/, "", target)
             print name, target
-            if (target ~ /^mem(cpy|move)$/ && NR - counted < 12 && count >= 384) {
+            if (target ~ /^mem(cpy|move)$/ && NR - counted < 12 && count >= 512) {
                 print name, "(copy)"
             }
             next

@@ -32,6 +32,8 @@ package struct PoolConfiguration: Sendable, Equatable {
     package var autoEjectHosts = false
     /// Connections to each server, at least 1.
     package var serverConnections: Int32 = 1
+    /// Bytes that may wait to be sent to a server; nil is a share of the memory.
+    package var serverQueueBytes: Int?
     package var serverRetryTimeout = Duration.milliseconds(30_000)
     package var serverFailureLimit: Int32 = 2
     /// Sorted by name, shorter names first, then byte by byte. A server's position here is its

@@ -17,6 +17,7 @@ enum Directive: String, CaseIterable {
     case reusePort = "reuseport"
     case autoEjectHosts = "auto_eject_hosts"
     case serverConnections = "server_connections"
+    case serverQueueBytes = "server_queue_bytes"
     case serverRetryTimeout = "server_retry_timeout"
     case serverFailureLimit = "server_failure_limit"
     case servers
@@ -31,7 +32,8 @@ enum Directive: String, CaseIterable {
             "one of \(Distribution.allCases.map(\.rawValue).joined(separator: ", "))"
         case .timeout, .serverRetryTimeout:
             "a number of milliseconds between 0 and \(Int32.max)"
-        case .backlog, .clientConnections, .redisDatabase, .serverFailureLimit:
+        case .backlog, .clientConnections, .redisDatabase, .serverFailureLimit,
+            .serverQueueBytes:
             "a number between 0 and \(Int32.max)"
         case .serverConnections: "a number between 1 and \(Int32.max)"
         case .redis, .preconnect, .tcpKeepalive, .reusePort, .autoEjectHosts:

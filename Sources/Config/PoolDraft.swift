@@ -66,6 +66,9 @@ struct PoolDraft {
         case .reusePort: _ = try Self.bool(text, directive)
         case .autoEjectHosts: values.autoEjectHosts = try Self.bool(text, directive)
         case .serverConnections: values.serverConnections = try Self.serverConnections(text)
+        case .serverQueueBytes:
+            let byteCount = try Self.number(text, directive)
+            values.serverQueueBytes = byteCount == 0 ? nil : Int(byteCount)
         case .serverRetryTimeout:
             values.serverRetryTimeout = .milliseconds(try Self.number(text, directive))
         case .serverFailureLimit: values.serverFailureLimit = try Self.number(text, directive)

@@ -71,6 +71,12 @@ struct EventTexts {
         case .clientClosed:
             "pool '\(pool.name)' closed a client\(peer(event)) that "
                 + (event.reason.map { Self.text(of: $0, event.count) } ?? "")
+        case .memoryShort:
+            "memory is short: messages take \(event.count >> 20) MiB; clients that send or hold "
+                + "much are read one after another"
+        case .serverStalled:
+            "\(server(event, in: pool)) takes nothing and its queue is full: what is asked of it "
+                + "gets an error until it does"
         case .clientsCutOff:
             "pool '\(pool.name)' closed \(event.count) clients that were still there when the time "
                 + "to shut down was over"
@@ -86,8 +92,7 @@ struct EventTexts {
     /// What follows "closed a client that".
     private static func text(of reason: CloseReason, _ count: Int64) -> String {
         switch reason {
-        case .requestLimit: "asked for more than a worker may have in flight"
-        case .unsentLimit: "left \(count) bytes of its replies unread"
+        case .notReading: "did not read: \(count) bytes of its replies waited for it"
         case .memoryLimit: "held \(count) bytes: memory is at its limit"
         case .authenticationTime: "did not authenticate in time"
         case .unauthenticatedCount: "sent too many arguments before it authenticated"

@@ -27,7 +27,7 @@ struct Options: Sendable, Equatable {
     /// How long requests in flight may take to finish at the end, in seconds.
     var shutdownTimeout: Int32 = 10
     /// What messages may take of memory, in MiB.
-    var memoryMax: Int32 = 512
+    var memoryMax: Int32 = 1024
     /// What `--where` names, in its order. Not empty: print where they belong, and exit.
     var keys: [[UInt8]] = []
     /// `--diff`: the two files to compare, and exit.

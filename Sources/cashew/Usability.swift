@@ -23,7 +23,8 @@ func announce(_ configuration: Configuration, _ options: Options, in log: Log) {
         log.write(
             .notice,
             "pool '\(pool.name)' on '\(pool.listen.text)': \(protocolName), "
-                + "\(pool.servers.count) servers, \(pool.distribution.rawValue) of \(pool.hash.rawValue)"
+                + "\(pool.servers.count) servers, \(pool.distribution.rawValue) of "
+                + "\(pool.hash.rawValue)"
         )
     }
     guard configuration.pools.contains(where: { $0.redisAuth != nil }),

@@ -49,7 +49,7 @@ enum Usage {
     private static let ownOptions = piece([
         "Options that nutcracker does not have:",
         "      --workers=N|auto   : set number of threads, auto for one per core (default: 1)",
-        "      --memory=MIB       : set limit of message memory in MiB (default: 512)",
+        "      --memory=MIB       : set limit of message memory in MiB (default: 1024)",
         "      --shutdown-timeout=SEC : set how long requests in flight may take to finish at "
             + "exit (default: 10)",
         "      --where=KEY        : print pool, hash and server of a key and exit; "

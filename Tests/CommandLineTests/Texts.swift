@@ -28,7 +28,7 @@ enum Texts {
         "Options that nutcracker does not have:\r\n",
         "      --workers=N|auto   : set number of threads, auto for one per core "
             + "(default: 1)\r\n",
-        "      --memory=MIB       : set limit of message memory in MiB (default: 512)\r\n",
+        "      --memory=MIB       : set limit of message memory in MiB (default: 1024)\r\n",
         "      --shutdown-timeout=SEC : set how long requests in flight may take to finish at "
             + "exit (default: 10)\r\n",
         "      --where=KEY        : print pool, hash and server of a key and exit; "

@@ -16,7 +16,7 @@ import Testing
             "conf/a.yml:3:3: pool \"p\", key \"timeuot\": found \"timeuot\", expected one of"
                 + " listen, hash, hash_tag, distribution, timeout, backlog, client_connections,"
                 + " redis, redis_auth, redis_db, preconnect, tcpkeepalive, reuseport,"
-                + " auto_eject_hosts, server_connections, server_retry_timeout,"
+                + " auto_eject_hosts, server_connections, server_queue_bytes, server_retry_timeout,"
                 + " server_failure_limit, servers; did you mean \"timeout\"?"
                 + " (directive \"timeuot\" is unknown)"
         ),

@@ -21,7 +21,7 @@ def fin(connection):
 
 def fin_within_a_reply(connection):
     connection.request()
-    connection.send(b"$10\r\nabc")
+    connection.send(b"*1\r\n$10\r\nabc")
     time.sleep(0.05)
     connection.fin()
 

@@ -19,6 +19,8 @@ DIFFERS = {
     "redis/forwarded/exists": "keys on two servers are split and summed, not counted on the first",
     "redis/cmd/quit": "says +OK before it closes, as redis/quit_lower wants",
     "redis/arity/quit/with_arg": "the same",
+    "redis/conns/two_round_robin": "a client's requests stay on one connection, in their order",
+    "redis/conns/preconnect_then_three": "the same",
     "memcache/closed/unsupported_ms_a_1": "waits for the data block, as memcached does",
     "memcache/reply/multiget_servererr": "passes the server's own error, not another",
     # What is no reply to a get is the reply to something else: the next one would be too.

@@ -34,6 +34,10 @@ struct ClientConnection: ~Copyable {
     private(set) var restrictions: ClientRestrictions
     /// Stands in the worker's list of clients to look after.
     var isDirty = false
+    /// Nothing of it is executed until a server connection has less to send, or has sent all.
+    var awaitsServer = false
+    /// Stands in the worker's list of clients that must go on reading.
+    var isSlow = false
 
     private(set) var isReceiving = false
     private(set) var isSending = false
@@ -50,7 +54,7 @@ struct ClientConnection: ~Copyable {
     var parser: RequestParser
     /// The start of a request that has not arrived as a whole.
     var partial = MbufChain()
-    /// Requests that arrived while their client was over a limit, not parsed yet.
+    /// Requests that arrived while nothing of their client might be executed, not parsed yet.
     var backlog = MbufChain()
     /// Replies to send, and those the kernel is sending.
     var outgoing = MbufChain()
@@ -174,33 +178,71 @@ extension ClientConnection {
 // MARK: - Limits
 
 /// How much may be in flight for one client.
+///
+/// A client that writes much before it reads is read all the same, as long as its share of memory
+/// lasts: what it asks waits in its backlog, which is mostly smaller than the replies would be.
 struct ClientLimits: BitwiseCopyable {
-    /// Replies that wait to be sent, in bytes. Over the soft limit nothing more is read from the
-    /// client, over the hard one it is closed.
-    var unsentSoftMax = 1 << 20
-    var unsentHardMax = 64 << 20
-    /// Requests in flight. Over it nothing more is read until half of them are answered.
+    /// Replies that wait to be sent, in bytes. Over it nothing more of the client is executed.
+    var unsentMax = 1 << 20
+    /// Requests in flight. At it nothing more is executed until half of them are answered.
     var requestMax: UInt32 = 16384
+    /// All that is held for it, in bytes: its share of the memory. Over it the client is not read.
+    var heldMax = 576 << 20
+    /// Bytes of one request: `heldMax` has room for it beside all else.
+    var requestBytesMax = 512 << 20
+    /// Replies that wait to be sent, in bytes, from which on a server connection that brings more
+    /// of a reply is this client's alone, and from which on it is not even read.
+    var outrunMax = 4 << 20
+    var pauseMax = 128 << 20
+    /// Bytes of requests that a held client may still send, so that one that is held only for a
+    /// moment need not stop.
+    var heldBacklogMax = 64 << 10
+}
+
+extension ClientLimits {
+    /// - Parameter memoryMax: Bytes of message memory.
+    init(memoryMax: Int) {
+        requestBytesMax = min(512 << 20, memoryMax / 2)
+        heldMax = requestBytesMax &+ memoryMax / 16
+        pauseMax = memoryMax / 8
+        outrunMax = min(outrunMax, pauseMax / 4)
+        unsentMax = min(unsentMax, pauseMax / 4)
+    }
 }
 
 extension ClientConnection {
     var unsentCount: Int { outgoing.byteCount &+ sending.byteCount }
 
-    /// All memory held for the client, in bytes.
+    /// All memory held for the client, in bytes, but for replies that wait for their turn.
     var heldCount: Int { unsentCount &+ partial.byteCount &+ backlog.byteCount }
 
+    /// Whether nothing more of it may be executed now.
     func isOver(_ limits: ClientLimits) -> Bool {
-        unsentCount > limits.unsentSoftMax || requestCount >= limits.requestMax
+        awaitsServer || unsentCount > limits.unsentMax || requestCount >= limits.requestMax
     }
 
     /// Whether its waiting requests may go on: some way below the limits, so as not to flap.
     func isBelow(_ limits: ClientLimits) -> Bool {
-        unsentCount <= limits.unsentSoftMax / 2 && requestCount <= limits.requestMax / 2
+        !awaitsServer && unsentCount <= limits.unsentMax / 2
+            && requestCount <= limits.requestMax / 2
     }
 
-    /// Reads on while nothing waits to be parsed.
+    /// Whether it can go on only by reading: it may not write more, or a server waits for it.
+    func mustRead(_ limits: ClientLimits) -> Bool {
+        phase != .closing && phase != .closed && unsentCount > 0
+            && (unsentCount > limits.pauseMax || heldCount >= limits.heldMax)
+    }
+
+    /// Whether it has read so much that nobody needs to wait for it.
+    func hasCaughtUp(_ limits: ClientLimits) -> Bool {
+        unsentCount <= limits.pauseMax / 2 && heldCount < limits.heldMax
+    }
+
+    /// Whether there is room for more of its requests.
     private func wantsBytes(_ limits: ClientLimits) -> Bool {
-        phase == .draining || (backlog.isEmpty && !isOver(limits))
+        if phase == .draining { return true }
+        if awaitsServer, backlog.byteCount > limits.heldBacklogMax { return false }
+        return heldCount < limits.heldMax
     }
 }
 
@@ -264,7 +306,7 @@ extension ClientConnection {
 
     /// What to do next; ask again until it is `none`. An action counts as begun when returned.
     ///
-    /// - Parameter mayReceive: Whether there is memory to begin a receive with.
+    /// - Parameter mayReceive: Whether there is memory to read it.
     mutating func nextAction(
         _ limits: ClientLimits = ClientLimits(), mayReceive: Bool = true
     ) -> Action {
@@ -317,11 +359,12 @@ extension ClientConnection {
     private mutating func nextReceiveAction(
         _ limits: ClientLimits, mayReceive: Bool
     ) -> Action {
-        if mayReceive, !isReceiving, wantsBytes(limits), !hasReachedEnd {
+        let wantsBytes = mayReceive && wantsBytes(limits)
+        if wantsBytes, !isReceiving, !hasReachedEnd {
             isReceiving = true
             return .receive
         }
-        if isReceiving, !wantsBytes(limits), !isReceiveCancelled {
+        if isReceiving, !wantsBytes, !isReceiveCancelled {
             isReceiveCancelled = true
             return .cancelReceive
         }

@@ -17,6 +17,14 @@ struct ServerConnection: ~Copyable {
         /// The proxy's own requests are under way; no client's may overtake them.
         case greeting
         case ready, closing, closed
+
+        /// Whether requests may join its queue.
+        var isUsable: Bool {
+            switch self {
+            case .resolving, .connecting, .greeting, .ready: true
+            case .closing, .closed: false
+            }
+        }
     }
 
     enum Action: Equatable {
@@ -33,6 +41,18 @@ struct ServerConnection: ~Copyable {
     let place: UInt32
     /// Nanoseconds, as the ring counts.
     let openedAt: UInt64
+    /// Bytes that may wait to be sent before the clients who add to them are held.
+    let queueMax: Int
+    /// When it last sent or received anything, in milliseconds, as `Worker.milliseconds` counts.
+    private(set) var movedAt: UInt32 = 0
+    /// The client that must read before more is received here; `none` if there is none.
+    private(set) var pausedFor = Handle<ClientConnection>.none
+    /// Clients wait until it has less to send, or, if it is set apart, until all is answered.
+    private(set) var holdsClients = false
+    /// Its queue is full and it has not moved for a while: whoever asks more is told so at once.
+    private(set) var isStalled = false
+    /// It is not for new requests: it brings a long reply to a client that reads it slowly.
+    private(set) var isSetApart = false
     /// Whether it is to find out if an ejected server is back; nobody else uses it until then.
     private(set) var isProbe: Bool
     /// Whether its server had another when it was opened.
@@ -84,15 +104,78 @@ struct ServerConnection: ~Copyable {
 
     init(
         pool: Int, server: Int, place: Int, openedAt: UInt64, isProbe: Bool,
-        isFurther: Bool = false, protocolKind: ProtocolKind = .redis
+        isFurther: Bool = false, protocolKind: ProtocolKind = .redis, queueMax: Int = .max
     ) {
         parser = ReplyParser(protocolKind)
         self.pool = UInt16(truncatingIfNeeded: pool)
         self.server = UInt16(truncatingIfNeeded: server)
         self.place = UInt32(truncatingIfNeeded: place)
         self.openedAt = openedAt
+        self.queueMax = queueMax
         self.isProbe = isProbe
         self.isFurther = isFurther
+    }
+}
+
+// MARK: - Flow
+
+extension ServerConnection {
+    /// Bytes that wait to be sent, or are being sent.
+    var queuedBytes: Int { outgoing.byteCount &+ sending.byteCount }
+
+    /// - Parameter requestMax: Requests that may stand in its queue.
+    func isFull(_ requestMax: UInt32) -> Bool {
+        queuedBytes > queueMax || requestCount >= requestMax
+    }
+
+    /// Whether clients that it holds may go on.
+    func mayRelease(_ requestMax: UInt32) -> Bool {
+        guard holdsClients else { return false }
+        if isSetApart { return hasAnsweredAll }
+        return queuedBytes <= queueMax / 2 && requestCount <= requestMax / 2
+    }
+
+    /// Nobody waits for anything here.
+    var hasAnsweredAll: Bool { requestCount == 0 && queuedBytes == 0 }
+
+    var isPaused: Bool { !pausedFor.isNone }
+
+    /// Bytes were sent or received.
+    mutating func didMove(at milliseconds: UInt32) {
+        movedAt = milliseconds
+        isStalled = false
+    }
+
+    mutating func didHoldClient(at milliseconds: UInt32) {
+        if !holdsClients { movedAt = milliseconds }
+        holdsClients = true
+    }
+
+    mutating func didReleaseClients() {
+        holdsClients = false
+    }
+
+    mutating func didStall() {
+        isStalled = true
+    }
+
+    mutating func setApart() {
+        assert(phase == .ready)
+        isSetApart = true
+    }
+
+    /// It is for everybody's requests again.
+    mutating func didRejoin() {
+        isSetApart = false
+    }
+
+    mutating func pause(for client: Handle<ClientConnection>) {
+        pausedFor = client
+    }
+
+    mutating func resume(at milliseconds: UInt32) {
+        pausedFor = .none
+        movedAt = milliseconds
     }
 }
 
@@ -211,6 +294,7 @@ extension ServerConnection {
         unsentBytes = 0
         silentCount = 0
         silentBytes = 0
+        pausedFor = .none
         getLine.close()
     }
 
@@ -220,9 +304,13 @@ extension ServerConnection {
         case .resolving, .connecting:
             return .none
         case .greeting, .ready:
-            if !isReceiving {
+            if !isReceiving, !isPaused {
                 isReceiving = true
                 return .receive
+            }
+            if isReceiving, isPaused, !isReceiveCancelled {
+                isReceiveCancelled = true
+                return .cancelReceive
             }
             if !isSending, hasBytesToSend {
                 isSending = true

@@ -4,9 +4,9 @@ import Glibc
 /// How many mbufs the kernel has at a time, per group.
 struct MbufCounts: BitwiseCopyable {
     /// Where the kernel fills an mbuf over several receives (Linux 6.12).
-    let incremental: UInt32
+    var incremental: UInt32
     /// Where each receive takes an mbuf of its own.
-    let plain: UInt32
+    var plain: UInt32
 }
 
 /// Mbufs that the kernel may fill: one group of provided buffers, and which mbuf stands behind

@@ -235,7 +235,11 @@ extension MbufPool {
     }
 
     /// Takes the start of a chain, as much as one send may have.
-    mutating func takeSend(from chain: inout MbufChain) -> MbufChain {
+    ///
+    /// - Parameter partsMax: Slices of it, `ChainNodePool.sendPartsMax` at most.
+    mutating func takeSend(
+        from chain: inout MbufChain, partsMax: Int = ChainNodePool.sendPartsMax
+    ) -> MbufChain {
         var index = chain.head
         var count = 0
         var parts = 0
@@ -243,7 +247,7 @@ extension MbufPool {
             count &+= nodes[index].slice.count
             parts &+= 1
             let next = nodes[index].next
-            if parts == ChainNodePool.sendPartsMax, next != ChainNodePool.none {
+            if parts == partsMax, next != ChainNodePool.none {
                 var first = MbufChain()
                 first.head = chain.head
                 first.tail = index

@@ -50,6 +50,9 @@ struct MemcacheRequestParser: BitwiseCopyable {
     /// Whether the next byte starts a new request.
     var isAtStart: Bool { phase == .line && consumed == 0 }
 
+    /// Bytes still to come of the data block that is arriving.
+    var announcedCount: Int { phase == .data ? bytesLeft : 0 }
+
     /// Consumes bytes up to the end of one request.
     ///
     /// - Parameter position: Where to start, and afterwards where the request ended, or the count.
@@ -82,6 +85,15 @@ struct MemcacheRequestParser: BitwiseCopyable {
             }
         }
         return .incomplete
+    }
+
+    /// What is still to come of the request is no request. Returns false if it is a line, whose end
+    /// is not known.
+    mutating func swallowRest() -> Bool {
+        guard phase == .data else { return false }
+        phase = .swallow
+        bytesLeft &+= 2
+        return true
     }
 
     private mutating func end() -> Outcome {

@@ -66,6 +66,9 @@ struct RESPRequestParser: BitwiseCopyable {
     /// Whether the next byte starts a new request.
     var isAtStart: Bool { phase == .start }
 
+    /// Bytes still to come of the argument that is arriving.
+    var announcedCount: Int { phase == .bulkBytes ? Int(bytesLeft) : 0 }
+
     /// Consumes bytes up to the end of one request.
     ///
     /// - Parameter position: Where to start, and afterwards where the request ended, or the count.

@@ -10,6 +10,14 @@ struct RequestParser: BitwiseCopyable {
     // Last, where the one before leaves room: there is one for each idle client.
     let protocolKind: ProtocolKind
 
+    /// Bytes still to come of the part of a request that is arriving, as far as it has said.
+    var announcedCount: Int {
+        switch protocolKind {
+        case .redis: redis.announcedCount
+        case .memcache: memcache.announcedCount
+        }
+    }
+
     init(_ protocolKind: ProtocolKind) {
         self.protocolKind = protocolKind
         opening =

@@ -70,6 +70,13 @@ struct Pool: ~Copyable {
         placeholderServer = Self.placeholderServer(of: topology)
     }
 
+    /// Bytes that may wait on one of its server connections.
+    ///
+    /// - Parameter byteCount: What may wait for one server, unless the configuration says it.
+    func queueMax(ofServer byteCount: Int) -> Int {
+        (configuration.serverQueueBytes ?? byteCount) / Int(configuration.serverConnections)
+    }
+
     /// Makes the topology anew of the servers that are live.
     mutating func didChangeHealth(isLive: (Int) -> Bool) {
         topology = Topology(pool: configuration, isLive: isLive)

@@ -12,7 +12,7 @@ struct Server: ~Copyable {
     /// How many connections there are; a lane may be without one, or have that of another.
     private(set) var connectionCount = 0
     /// The lane that was taken least recently.
-    private var nextLane = 0
+    private(set) var nextLane = 0
 
     /// - Parameter laneCount: At least 1, at most 65,536.
     init(_ configuration: ServerConfiguration, laneCount: Int) {

@@ -58,6 +58,8 @@ package struct ProcessState: ~Copyable, Sendable {
     /// Clients of each pool, of all workers.
     let poolClients: FixedArray<AtomicCount>
     let workers: FixedArray<WorkerPlace>
+    /// Mbufs in use, as far as the workers have said.
+    let usedMbufs = AtomicCount()
     let addresses: AddressBook
     let descriptors: DescriptorBudget
     let logLevel: LogThreshold

@@ -5,10 +5,8 @@
 package enum CloseReason: UInt8, BitwiseCopyable, CaseIterable, Sendable {
     // Limits.
 
-    /// It asked for one more request than a worker may have in flight.
-    case requestLimit
-    /// It did not read its replies.
-    case unsentLimit
+    /// It did not read its replies, though it may not write more, or others wait for it to read.
+    case notReading
     /// It held the most memory when memory was at its limit.
     case memoryLimit
 

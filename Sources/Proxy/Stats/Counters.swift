@@ -80,6 +80,15 @@ package struct WorkerCounters: ~Copyable, Sendable {
     package let currConnections = Counter()
     /// Clients turned away at a limit.
     package let clientsRefused = Counter()
+    /// Times that a client waited for a full queue, that a full queue did not move, and requests
+    /// that were refused then, or for want of room.
+    package let clientHolds = Counter()
+    package let serverStalls = Counter()
+    package let requestsRefused = Counter()
+    /// Times that a server connection was not read until a client had read.
+    package let serverPauses = Counter()
+    /// Times that memory got short.
+    package let memoryShortages = Counter()
     package let pools: FixedArray<PoolCounters>
     package let servers: FixedArray<ServerCounters>
 

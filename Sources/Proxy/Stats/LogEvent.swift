@@ -17,6 +17,10 @@ package struct LogEvent: BitwiseCopyable, Sendable {
         case clientClosed
         /// The proxy ended, and with it the connections of `count` clients that were still there.
         case clientsCutOff
+        /// Messages have taken `count` bytes, and clients are read one after another.
+        case memoryShort
+        /// The queue to a server is full and has not moved for a while.
+        case serverStalled
         /// No connection could be accepted.
         case acceptFailed
         /// A server connection is open and greeted: requests can go on it.
@@ -38,7 +42,7 @@ package struct LogEvent: BitwiseCopyable, Sendable {
             switch self {
             case .stepLost, .greetingRefused, .acceptFailed: .error
             case .serverFailed, .serverEjected, .serverRecovered, .clientRefused, .clientClosed,
-                .clientsCutOff:
+                .clientsCutOff, .memoryShort, .serverStalled:
                 .warning
             case .serverConnected, .serverEnded, .probeFailed, .commandRefused: .info
             case .clientAccepted, .clientEnded, .clientFailed: .debug

@@ -7,6 +7,8 @@ package enum ServeError: Error, CustomStringConvertible {
     /// The kernel refuses io_uring.
     case ring(errno: Int32, reason: String)
     case thread(reason: String)
+    /// Each worker would have too little memory to serve anybody.
+    case memory(workerCount: Int, memoryMax: Int)
 
     package var description: String {
         switch self {
@@ -20,13 +22,16 @@ package enum ServeError: Error, CustomStringConvertible {
                 + "needed, kernel.io_uring_disabled must be 0, and a container's seccomp "
                 + "profile must allow the io_uring system calls"
         case .thread(let reason): "no thread can be started: \(reason)"
+        case .memory(let workerCount, let memoryMax):
+            "--memory=\(memoryMax >> 20) is too little for \(workerCount) workers: each needs "
+                + "\(WorkerLimits.memoryMin >> 20) MiB"
         }
     }
 }
 
 package struct ServeOptions: Sendable {
     /// Bytes of message memory that the proxy may use, all workers together.
-    package var memoryMax = 512 << 20
+    package var memoryMax = 1 << 30
     /// At least 1.
     package var workerCount = 1
     /// How long requests in flight may take to finish when the proxy ends.
@@ -61,6 +66,9 @@ package struct Serving: Sendable {
 package func serve(
     _ configuration: Configuration, options: ServeOptions, stop: Int32, ended: Int32
 ) throws(ServeError) -> Serving {
+    guard options.memoryMax / options.workerCount >= WorkerLimits.memoryMin else {
+        throw .memory(workerCount: options.workerCount, memoryMax: options.memoryMax)
+    }
     let descriptorMax = Descriptors.raiseLimit()
     guard let started = NumberPipe(), let events = EventPipe<LogEvent>(),
         let questions = EventPipe<UInt32>()
@@ -74,7 +82,7 @@ package func serve(
             logLevel: options.logLevel, descriptorMax: descriptorMax))
     var limits = WorkerLimits(
         clientMax: UInt32(process.value.descriptors.clientMax),
-        memoryMax: options.memoryMax / options.workerCount)
+        memoryMax: options.memoryMax, workerCount: options.workerCount)
     limits.drainNanoseconds = options.shutdownTimeout.nanoseconds
     let start = WorkerStart(
         configuration: configuration, listeners: try openListeners(configuration), limits: limits,

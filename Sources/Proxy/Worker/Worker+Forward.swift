@@ -15,12 +15,13 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Puts a request for one server into its client's queue, and finds the connection that it goes
-    /// on. Returns nil if there is none: then it has failed.
+    /// on. Returns nil if there is none: then it has failed, or is to wait.
     @inline(__always)
     mutating func begin(
         _ arrival: Arrival, to server: Int, from client: Handle<ClientConnection>,
         _ silence: Request.Silence = .none
     ) -> (Handle<Request>, Handle<ServerConnection>)? {
+        guard hasRoom(at: server, for: client) else { return nil }
         let request = requests.insert(
             Request(.single, client: client, expecting: arrival.expectedKind, silence))
         push(request, of: client)
@@ -51,16 +52,15 @@ extension Worker where IO: ~Copyable {
         _ arrival: Arrival, _ chain: inout MbufChain, to server: Int,
         from client: Handle<ClientConnection>
     ) {
+        guard hasRoom(at: server, for: client) else { return }
         let pool = Int(clients[client].pool)
-        var error = SystemError.tooManyRequests
+        let error: SystemError
         switch connection(to: server, for: client, .silent) {
         case .failure(let reason):
             error = reason
         case .success(let connection):
-            guard connections[connection].outgoing.byteCount > limits.silentBytesMax else {
-                add(arrival, &chain, to: connection)
-                return accountSilent(arrival.byteCount, on: connection)
-            }
+            add(arrival, &chain, to: connection)
+            return accountSilent(arrival.byteCount, on: connection)
         }
         countError(for: client)
         report(.serverFailed, server: server, of: pool, error)
@@ -126,10 +126,49 @@ extension Worker where IO: ~Copyable {
         let lane = hasOneLane ? 0 : takeLane(of: client, to: server, use)
         let chosen = pools[pool].servers[server].connection(in: lane)
         if chosen.isNone { return open(to: server, in: pool, lane: lane) }
-        guard connections[chosen].requestCount < limits.serverRequestMax else {
-            return .failure(.tooManyRequests)
+        guard connections[chosen].isStalled, connections[chosen].isFull(limits.serverRequestMax)
+        else { return .success(chosen) }
+        counters.value.requestsRefused.add(1)
+        return .failure(.tooManyRequests)
+    }
+
+    /// Whether a client's next request to a server may be queued there. If not, `filled` is the
+    /// connection that the client is to wait for, with all of the request.
+    @inline(__always)
+    mutating func hasRoom(at server: Int, for client: Handle<ClientConnection>) -> Bool {
+        let pool = Int(clients[client].pool)
+        let lane = pools[pool].servers[server].hasOneLane ? 0 : nextLane(of: client, to: server)
+        let next = pools[pool].servers[server].connection(in: lane)
+        guard !next.isNone, connections[next].isFull(limits.serverRequestMax),
+            !connections[next].isStalled
+        else { return true }
+        filled = next
+        return false
+    }
+
+    /// The lane that `takeLane` is going to take.
+    private mutating func nextLane(of client: Handle<ClientConnection>, to server: Int) -> Int {
+        guard clients[client].requestCount == 0, !clients[client].keepsLane else {
+            return Int(clients[client].lane)
         }
-        return .success(chosen)
+        return pools[Int(clients[client].pool)].servers[server].nextLane
+    }
+
+    /// A request that has to wait goes back to what its client has sent.
+    ///
+    /// - Parameter slice: All of the request, unless `chain` is.
+    mutating func putBack(
+        _ slice: MbufSlice, _ chain: inout MbufChain, from client: Handle<ClientConnection>
+    ) {
+        let connection = filled
+        filled = .none
+        assert(clients[client].backlog.isEmpty)
+        if chain.isEmpty {
+            mbufs.append(slice, to: &clients[client].backlog)
+        } else {
+            mbufs.append(moving: &chain, to: &clients[client].backlog)
+        }
+        hold(client, for: connection)
     }
 
     /// As long as a client has requests in flight they go on one connection per server, so that

@@ -26,9 +26,19 @@ extension Worker where IO: ~Copyable {
             let request = clients[client].parser.memcache.request
             let arrival = Arrival(slice: consumed, chain: chain, request: request, mbufs: mbufs)
             dispatch(request, arrival, &chain, from: client)
+            if !filled.isNone { putBack(consumed, &chain, from: client) }
             mbufs.release(&chain)
         }
         return true
+    }
+
+    /// As memcached says it of an item that is larger than it takes, and as there the rest of the
+    /// data block is skipped.
+    mutating func refuseTooBigMemcacheRequest(from client: Handle<ClientConnection>) {
+        mbufs.release(&clients[client].partial)
+        let isNoreply = clients[client].parser.memcache.request.isNoreply
+        if !isNoreply { reply("SERVER_ERROR object too large for cache\r\n", to: client) }
+        if !clients[client].parser.memcache.swallowRest() { end(client, because: .lineLength) }
     }
 
     private mutating func parseMemcacheRequest(
@@ -51,6 +61,7 @@ extension Worker where IO: ~Copyable {
         var chain = clients[client].partial.take()
         let arrival = Arrival(slice: .empty, chain: chain, request: request, mbufs: mbufs)
         dispatch(request, arrival, &chain, from: client)
+        if !filled.isNone { putBack(.empty, &chain, from: client) }
         mbufs.release(&chain)
     }
 
@@ -61,6 +72,9 @@ extension Worker where IO: ~Copyable {
         from client: Handle<ClientConnection>
     ) {
         guard request.problem == .none else { return refuse(request, from: client) }
+        guard hasRoomForRequest || request.isNoreply || request.verb == .quit else {
+            return refuseForRoom(client)
+        }
         guard request.isRegular else {
             return dispatchRegular(request, arrival, &chain, from: client)
         }
@@ -121,7 +135,6 @@ extension Worker where IO: ~Copyable {
         var data = arrival.start
         data.skip(lineCount)
         mbufs.append(arrival.byteCount &- lineCount, from: &data, to: &regular)
-        mbufs.release(&chain)
         let unused = MbufSlice(mbuf: Mbuf(index: 0), offset: 0, count: 0)
         let copy = request.regular
         let copied = Arrival(slice: unused, chain: regular, request: copy, mbufs: mbufs)

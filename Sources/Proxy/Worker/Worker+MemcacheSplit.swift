@@ -54,9 +54,13 @@ extension Worker where IO: ~Copyable {
         _ request: MemcacheRequest, _ arrival: Arrival, keyCount: Int,
         servers: consuming MbufChain, from client: Handle<ClientConnection>
     ) {
+        countKeys(servers)
+        guard haveRoom(for: client) else {
+            var servers = servers
+            return mbufs.release(&servers)
+        }
         let whole = requests.insert(Request(.split, client: client))
         push(whole, of: client)
-        countKeys(servers)
         let places = mbufs.cursor(of: servers)
         let gathering = gatherings.insert(
             Gathering(.memcache(.values), whole: whole, keyCount: keyCount, servers: servers))

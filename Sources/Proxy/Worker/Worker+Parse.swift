@@ -12,20 +12,33 @@ extension Worker where IO: ~Copyable {
                 touch(client)
                 return
             }
-            guard hasRoomForRequest else { return close(client, because: .requestLimit) }
+            // It is looked after again when its own are answered; or is told that there is no room.
+            guard hasRoomForRequest || clients[client].requestCount == 0 else {
+                return mbufs.append(rest, to: &clients[client].backlog)
+            }
             let isWhole =
                 switch clients[client].parser.protocolKind {
                 case .redis: takeRedisRequest(from: &rest, client)
                 case .memcache: takeMemcacheRequest(from: &rest, client)
                 }
-            guard isWhole else { return }
+            guard isWhole else { return limitRequest(of: client) }
             guard clients[client].phase == .open else { return }
         }
     }
 
     /// Whether one more request fits, with a fragment and a greeting for each server of its pool.
-    private var hasRoomForRequest: Bool {
+    var hasRoomForRequest: Bool {
         requests.capacity &- requests.count > UInt32(truncatingIfNeeded: parts.count &* 3 &+ 1)
+    }
+
+    /// A request that has arrived in part must not become larger than one may be.
+    private mutating func limitRequest(of client: Handle<ClientConnection>) {
+        let count = clients[client].partial.byteCount &+ clients[client].parser.announcedCount
+        guard count > limits.client.requestBytesMax else { return }
+        switch clients[client].parser.protocolKind {
+        case .redis: refuse(.tooBigRequest, from: client)
+        case .memcache: refuseTooBigMemcacheRequest(from: client)
+        }
     }
 
     /// All of the request that ends with a slice; empty if that slice is all of it.
@@ -53,7 +66,8 @@ extension Worker where IO: ~Copyable {
             rest = rest.dropFirst(count)
             switch outcome {
             case .incomplete:
-                return didReceivePart(consumed, of: request)
+                didReceivePart(consumed, of: request)
+                return checkPace(of: request, connection)
             case .reply:
                 pop(request, of: connection)
                 didReceiveReply(consumed, to: request, from: connection)

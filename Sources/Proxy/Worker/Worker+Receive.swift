@@ -11,6 +11,7 @@ extension Worker where IO: ~Copyable {
             if completion.result > 0, clients[client].phase == .open {
                 if drainDeadline != .max { clients[client].didSpeak() }
                 didReceive(completion.slice, from: client)
+                if shortage.isOn { touch(client) }
             }
             mbufs.release(completion.slice.mbuf)
         }
@@ -57,50 +58,33 @@ extension Worker where IO: ~Copyable {
         if completion.hasMbuf {
             if completion.isMbufShared { mbufs.retain(completion.slice.mbuf) }
             if completion.result > 0, connections[connection].phase != .closing {
+                connections[connection].didMove(at: milliseconds)
                 parseReplies(in: completion.slice, from: connection)
+                if !outrun.isNone { pauseForOutrun(connection) }
+                // What it holds may wait for its queue to get shorter.
+                if connections[connection].holdsClients { touch(connection) }
             }
             mbufs.release(completion.slice.mbuf)
         }
         guard connections[connection].phase != .closing else { return }
         if completion.result == 0 {
             fail(connection, .endOfStream)
-        } else if completion.result < 0, completion.result != SystemError.noBuffers {
+        } else if completion.result < 0, completion.result != SystemError.noBuffers,
+            completion.result != SystemError.cancelled
+        {
             fail(connection, SystemError(errno: -completion.result))
         }
     }
 
-    /// Hands the kernel new mbufs for those it has filled. Clients get none while memory is short,
-    /// so that their TCP windows close; replies always find room.
+    /// Hands the kernel new mbufs for those it has filled. Clients get none at the hard limit of
+    /// memory; replies always find room.
     mutating func provideMbufs() {
         while ring.vacancies(in: .servers) > 0 {
             ring.provide(mbufs.take(), of: mbufs, to: .servers)
         }
-        guard mbufs.usedCount < limits.mbufSoftMax else {
-            if !isShortOfMemory { nextRelief = now &+ Self.shortageMax }
-            return
-        }
-        nextRelief = .max
+        guard !shortage.isFull else { return }
         while ring.vacancies(in: .clients) > 0 {
             ring.provide(mbufs.take(), of: mbufs, to: .clients)
         }
-        if hasUnreadClients { readAllClients() }
-    }
-
-    /// How long, in nanoseconds, memory may be short before a client is closed: all of it may be
-    /// in requests whose rest cannot be read.
-    private static var shortageMax: UInt64 { 1_000_000_000 }
-
-    /// Receives from clients that end then are not begun again. Without mbufs each would end at
-    /// once, and again, and keep the processor busy.
-    var isShortOfMemory: Bool { nextRelief != .max }
-
-    private mutating func readAllClients() {
-        hasUnreadClients = false
-        var next = clients.next(from: 0)
-        while let client = next {
-            next = clients.next(from: client.index + 1)
-            touch(client)
-        }
-        settle()
     }
 }

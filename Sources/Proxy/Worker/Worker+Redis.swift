@@ -21,10 +21,12 @@ extension Worker where IO: ~Copyable {
             } else {
                 dispatch(arrival, &chain, from: client)
             }
+            if !filled.isNone { putBack(consumed, &chain, from: client) }
             mbufs.release(&chain)
         case .inline:
             var chain = takeChain(endingWith: consumed, from: client)
             dispatchInline(redisArrival(consumed, chain, from: client), from: client)
+            if !filled.isNone { putBack(consumed, &chain, from: client) }
             mbufs.release(&chain)
         case .empty:
             mbufs.release(&clients[client].partial)

@@ -75,6 +75,7 @@ extension Worker where IO: ~Copyable {
         mbufs.append(slice, to: &clients[client].outgoing)
         mbufs.append(ending, to: &clients[client].outgoing)
         pop(request, of: client)
+        noteOutrun(client)
         touch(client)
     }
 
@@ -110,6 +111,7 @@ extension Worker where IO: ~Copyable {
         guard clients[client].firstRequest == request else { return }
         mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
         pop(request, of: client)
+        noteOutrun(client)
         touch(client)
     }
 
@@ -196,6 +198,15 @@ extension Worker where IO: ~Copyable {
     }
 
     // MARK: The proxy's own replies
+
+    /// There are as many requests in flight as there may be. The client has none of them, so that
+    /// the error needs no place among them.
+    mutating func refuseForRoom(_ client: Handle<ClientConnection>) {
+        assert(clients[client].requestCount == 0)
+        counters.value.requestsRefused.add(1)
+        countError(for: client)
+        reply(error: "Device or resource busy", to: client)
+    }
 
     /// Answers the request that has just arrived, in its turn.
     mutating func reply(_ text: StaticString, to client: Handle<ClientConnection>) {

@@ -9,6 +9,11 @@ extension Worker where IO: ~Copyable {
         guard clients[client].restrictions.isEmpty || !holdBack(command, arrival, from: client)
         else { return }
         switch command.handling {
+        case .forward, .placeholder:
+            guard hasRoomForRequest else { return refuseForRoom(client) }
+        case .local, .refused: break
+        }
+        switch command.handling {
         case .forward:
             if case .range(first: 1, last: 1, step: _) = command.keys, arrival.argumentCount > 1 {
                 forward(arrival, &chain, to: server(ofFirst: arrival, client), from: client)

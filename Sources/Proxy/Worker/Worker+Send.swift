@@ -2,19 +2,21 @@
 
 extension Worker where IO: ~Copyable {
     mutating func act(for client: Handle<ClientConnection>) {
-        if clients[client].unsentCount > limits.client.unsentHardMax {
-            close(client, because: .unsentLimit, count: clients[client].unsentCount)
-        }
+        if clients[client].isSlow { checkPace(of: client) }
+        if clients[client].mustRead(limits.client) { watch(client) }
+        let mayRead = mayRead(client)
         while true {
             let socket = clients[client].socket
-            switch clients[client].nextAction(limits.client, mayReceive: !isShortOfMemory) {
+            switch clients[client].nextAction(limits.client, mayReceive: mayRead) {
             case .none:
-                if isShortOfMemory { hasUnreadClients = true }
                 return
             case .receive:
                 ring.receive(from: socket, into: .clients, token: Token(.clientReceive, client))
             case .send:
-                let chain = mbufs.takeSend(from: &clients[client].outgoing)
+                // Of one that must read, small sends show better whether it does.
+                let partsMax = clients[client].isSlow ? 16 : ChainNodePool.sendPartsMax
+                let chain = mbufs.takeSend(
+                    from: &clients[client].outgoing, partsMax: partsMax)
                 clients[client].sending = chain
                 ring.send(
                     clients[client].sending, of: mbufs, to: socket,
@@ -36,11 +38,16 @@ extension Worker where IO: ~Copyable {
         let count = clients[client].sending.byteCount
         mbufs.release(&clients[client].sending)
         clients[client].didSend()
+        if clients[client].isSlow { didRead(client) }
         touch(client)
         if Int(completion.result) != count { lose(client, errno: max(0, 0 &- completion.result)) }
     }
 
     mutating func act(for connection: Handle<ServerConnection>) {
+        if connections[connection].mayRelease(limits.serverRequestMax) {
+            releaseClients(of: connection)
+            if connections[connection].isSetApart { rejoin(connection) }
+        }
         while true {
             let socket = connections[connection].socket
             let unsentCount = Int(connections[connection].unsentCount)
@@ -62,6 +69,7 @@ extension Worker where IO: ~Copyable {
                     counters.value.servers[place].outQueue.add(unsentCount)
                     counters.value.servers[place].outQueueBytes.add(unsentBytes)
                 }
+                connections[connection].didMove(at: milliseconds)
                 send(on: connection)
             case .cancelConnect:
                 ring.cancel(Token(.serverConnect, connection))

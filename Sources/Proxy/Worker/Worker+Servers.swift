@@ -35,7 +35,9 @@ extension Worker where IO: ~Copyable {
         let connection = connections.insert(
             ServerConnection(
                 pool: pool, server: server, place: place, openedAt: now, isProbe: isProbe,
-                isFurther: isFurther, protocolKind: pools[pool].protocolKind))
+                isFurther: isFurther, protocolKind: pools[pool].protocolKind,
+                queueMax: pools[pool].queueMax(ofServer: limits.serverQueueMax)))
+        connections[connection].didMove(at: milliseconds)
         counters.value.totalConnections.add(1)
         counters.value.currConnections.add(1)
         if isFurther { process.value.descriptors.furtherConnections.add(1) }
@@ -100,6 +102,8 @@ extension Worker where IO: ~Copyable {
         } else {
             note(.serverEnded, server: server, of: pool, errno: error.errno)
         }
+        if connections[connection].isSetApart { setApartCount &-= 1 }
+        if connections[connection].holdsClients { releaseClients(of: connection) }
         connections[connection].abandon()
         scheduleReopening(of: server, in: pool)
         mbufs.release(&connections[connection].outgoing)
@@ -113,6 +117,15 @@ extension Worker where IO: ~Copyable {
             request = next
             left &-= 1
         }
+    }
+
+    /// Ends a server connection that nobody waits on, because there are enough.
+    mutating func retire(_ connection: Handle<ServerConnection>) {
+        assert(connections[connection].phase == .ready)
+        assert(connections[connection].hasAnsweredAll)
+        counters.value.servers[Int(connections[connection].place)].serverConnections.add(-1)
+        connections[connection].abandon()
+        touch(connection)
     }
 
     private mutating func count(failure error: SystemError, of connection: Handle<ServerConnection>)
@@ -168,10 +181,16 @@ extension Worker where IO: ~Copyable {
             next = connections.next(from: connection.index + 1)
             expireConnect(connection)
             let timeout = timeout(of: connection)
-            guard timeout != .max, connections[connection].requestCount > 0 else { continue }
+            guard timeout != .max, connections[connection].requestCount > 0,
+                !connections[connection].isPaused
+            else { continue }
             let first = connections[connection].firstRequest
             // Both are rounded: a millisecond more, and no request gives up too early.
-            let waited = UInt64(milliseconds &- requests[first].enqueuedAt) &* 1_000_000
+            var waited = UInt64(milliseconds &- requests[first].enqueuedAt) &* 1_000_000
+            // A long reply takes as long as its client reads, and is no sign of a slow server.
+            if connections[connection].isSetApart {
+                waited = min(waited, stillness(of: connection))
+            }
             let expiry = now &- waited &+ timeout &+ 1_000_000
             if expiry <= now {
                 fail(connection, .timedOut)

@@ -7,9 +7,13 @@ extension Worker where IO: ~Copyable {
         _ arrival: Arrival, _ chain: inout MbufChain, _ command: Command, _ keys: ResolvedKeys,
         servers: consuming MbufChain, from client: Handle<ClientConnection>
     ) {
+        countKeys(servers)
+        guard haveRoom(for: client) else {
+            var servers = servers
+            return mbufs.release(&servers)
+        }
         let whole = requests.insert(Request(.split, client: client))
         push(whole, of: client)
-        countKeys(servers)
         let places = mbufs.cursor(of: servers)
         let gathering = gatherings.insert(
             Gathering(
@@ -24,6 +28,17 @@ extension Worker where IO: ~Copyable {
     mutating func countKeys(_ servers: borrowing MbufChain) {
         var places = mbufs.cursor(of: servers)
         while let server = places.nextServer() { parts[server].keyCount &+= 1 }
+    }
+
+    /// Whether all servers that have keys may get their parts now. If not, nothing is begun.
+    mutating func haveRoom(for client: Handle<ClientConnection>) -> Bool {
+        let count = pools[Int(clients[client].pool)].servers.count
+        for server in 0..<count
+        where parts[server].keyCount > 0 && !hasRoom(at: server, for: client) {
+            for server in 0..<count { parts[server] = Part() }
+            return false
+        }
+        return true
     }
 
     /// Makes a fragment for each server that has keys, in the order of servers. Nothing is added

@@ -71,10 +71,22 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var isAccepting = true
     /// When to accept again after the system had no descriptor left.
     var nextAccept = UInt64.max
-    /// While memory is short: when that has lasted too long.
     var nextRelief = UInt64.max
-    /// Clients wait to be read for want of memory.
-    var hasUnreadClients = false
+    /// Whether memory is short, and when that is looked at again.
+    var shortage = Shortage()
+
+    /// Clients that wait for a server connection, each with the number of its handle.
+    var held: HandleList<ClientConnection>
+    /// Clients that must go on reading, each with the time, in nanoseconds, when it last did.
+    var slow: HandleList<ClientConnection>
+    /// When to look for clients and server connections that do not move.
+    var nextStall = UInt64.max
+    /// The connection that the request just taken has filled; `none` if it has filled none.
+    var filled = Handle<ServerConnection>.none
+    /// A client that has just got more replies than it may hold; `none` if there is none.
+    var outrun = Handle<ClientConnection>.none
+    /// Server connections set apart.
+    var setApartCount = 0
     var isRunning = true
 
     init(
@@ -110,6 +122,8 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
         mbufs = MbufPool(capacity: limits.mbufReserve)
         dirtyClients = HandleStack(capacity: Int(limits.clientMax))
         dirtyConnections = HandleStack(capacity: Int(connectionMax) * 2 + 64)
+        held = HandleList(capacity: Int(limits.clientMax))
+        slow = HandleList(capacity: Int(limits.clientMax))
         let serverMax = configuration.pools.map(\.servers.count).max() ?? 1
         parts = FixedArray(count: serverMax) { _ in Part() }
         noted = NotedCommands(commands)
@@ -136,6 +150,7 @@ extension Worker where IO: ~Copyable {
     mutating func run() {
         start()
         while isRunning { turn() }
+        reportNoMbufs()
     }
 
     mutating func start() {
@@ -158,7 +173,7 @@ extension Worker where IO: ~Copyable {
     mutating func turn() {
         let deadline = min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
-            min(nextProbe, nextReopening, nextAuthentication),
+            min(nextProbe, nextReopening, nextAuthentication, nextStall),
             min(drainDeadline, nextDrainTick))
         ring.submitAndWait(until: deadline)
         adoptHealth()
@@ -169,13 +184,14 @@ extension Worker where IO: ~Copyable {
         if now >= nextExpiry { expireRequests() }
         if now >= nextProbe { probeServers() }
         if now >= nextReopening { reopenConnections() }
+        if now >= nextStall { checkStalls() }
         if now >= nextDrainTick { tickDrain() }
         if now >= nextAuthentication { expireAuthentications() }
         adoptHealth()
         settle()
         if drainDeadline != .max { finishDrain() }
         if now >= nextAccept { resumeAccept() }
-        enforceMemoryLimit()
+        limitMemory()
         provideMbufs()
         trimMemory()
     }

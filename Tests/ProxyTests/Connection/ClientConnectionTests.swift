@@ -16,10 +16,12 @@ import Testing
 
         var phase: ClientConnection.Phase { connection.phase }
 
-        mutating func actions() -> [Action] {
+        mutating func actions(
+            _ limits: ClientLimits = ClientLimits(), mayReceive: Bool = true
+        ) -> [Action] {
             var actions: [Action] = []
             while actions.count < 10 {
-                let action = connection.nextAction()
+                let action = connection.nextAction(limits, mayReceive: mayReceive)
                 if action == .none { return actions }
                 actions.append(action)
                 if action == .send {
@@ -219,26 +221,22 @@ import Testing
 
     // MARK: - Limits
 
+    /// Over it nothing is executed, and all the same the client is read: it may want to write all
+    /// it has before it reads anything.
     @Test func requestsUpToTheLimit() {
         var client = Client()
         _ = client.actions()
         let limit = Int(Self.limits.requestMax)
         client.push(limit - 1)
-        var actions = [client.actions()]
-        client.push()
         var isOver = client.connection.isOver(Self.limits)
-        #expect(isOver)
-        actions.append(client.actions())
-        actions.append(client.actions())
-        client.connection.didEndReceive()
-        actions.append(client.actions())
-        client.pop()
-        isOver = client.connection.isOver(Self.limits)
         #expect(!isOver)
-        actions.append(client.actions())
-        #expect(actions == [[], [.cancelReceive], [], [], [.receive]])
+        client.push()
+        isOver = client.connection.isOver(Self.limits)
+        #expect(isOver)
+        let actions = client.actions()
+        #expect(actions == [])
         // What was held back waits until half of the requests are answered.
-        client.pop(limit / 2 - 2)
+        client.pop(limit / 2 - 1)
         var isBelow = client.connection.isBelow(Self.limits)
         #expect(!isBelow)
         client.pop()
@@ -246,40 +244,96 @@ import Testing
         #expect(isBelow)
     }
 
-    @Test func unsentRepliesUpToTheSoftLimit() {
+    @Test func unsentRepliesUpToTheLimit() {
         var client = Client()
         _ = client.actions()
-        client.reply(Self.limits.unsentSoftMax)
+        client.reply(Self.limits.unsentMax)
         var actions = [client.actions()]
+        var isOver = client.connection.isOver(Self.limits)
+        #expect(!isOver)
         // What the kernel is sending counts as well.
         client.reply(1)
         actions.append(client.actions())
-        client.connection.didEndReceive()
-        actions.append(client.actions())
-        #expect(actions == [[.send], [.cancelReceive], []])
-        let isBelow = client.connection.isBelow(Self.limits)
-        #expect(!isBelow)
-        while client.connection.unsentCount > 0 {
+        isOver = client.connection.isOver(Self.limits)
+        #expect(isOver)
+        #expect(actions == [[.send], []])
+        while client.connection.unsentCount > Self.limits.unsentMax / 2 {
+            let isBelow = client.connection.isBelow(Self.limits)
+            #expect(!isBelow)
             client.didSend()
             _ = client.actions()
         }
-        let isReceiving = client.connection.isReceiving
-        #expect(isReceiving)
+        let isBelow = client.connection.isBelow(Self.limits)
+        #expect(isBelow)
         client.end()
     }
 
-    @Test func readsNothingWhileRequestsAreHeldBack() {
+    /// Its share of memory: what it has sent, and what is to be sent to it.
+    @Test func isReadUpToItsShare() {
+        var limits = ClientLimits()
+        limits.heldMax = 200
         var client = Client()
-        _ = client.actions()
+        _ = client.actions(limits)
         client.hold(100)
         let held = client.connection.heldCount
         #expect(held == 100)
-        var actions = [client.actions()]
+        var actions = [client.actions(limits)]
+        client.reply(100)
+        actions.append(client.actions(limits))
         client.connection.didEndReceive()
-        actions.append(client.actions())
+        actions.append(client.actions(limits))
         client.resume()
+        actions.append(client.actions(limits))
+        #expect(actions == [[], [.send, .cancelReceive], [], [.receive]])
+        client.end()
+    }
+
+    @Test func isNotReadWhileMemoryIsShort() {
+        var client = Client()
+        _ = client.actions()
+        var actions = [client.actions(mayReceive: false)]
+        client.connection.didEndReceive()
+        actions.append(client.actions(mayReceive: false))
         actions.append(client.actions())
         #expect(actions == [[.cancelReceive], [], [.receive]])
+    }
+
+    /// One that waits for a server sends a little on, so that a moment does not stop it.
+    @Test func isReadALittleWhileHeld() {
+        var client = Client()
+        _ = client.actions()
+        client.connection.awaitsServer = true
+        let isOver = client.connection.isOver(Self.limits)
+        #expect(isOver)
+        client.hold(Self.limits.heldBacklogMax)
+        var actions = [client.actions()]
+        client.hold(1)
+        actions.append(client.actions())
+        client.connection.didEndReceive()
+        client.connection.awaitsServer = false
+        actions.append(client.actions())
+        #expect(actions == [[], [.cancelReceive], [.receive]])
+        client.end()
+    }
+
+    /// Only reading helps one whose replies a server connection waits with, or who may not write.
+    @Test func mustReadAtItsLimits() {
+        var limits = ClientLimits()
+        limits.heldMax = 200
+        limits.pauseMax = 150
+        var client = Client()
+        client.hold(300)
+        var mustRead = [client.connection.mustRead(limits)]
+        client.reply(1)
+        mustRead.append(client.connection.mustRead(limits))
+        client.resume()
+        mustRead.append(client.connection.mustRead(limits))
+        client.reply(150)
+        mustRead.append(client.connection.mustRead(limits))
+        let hasCaughtUp = client.connection.hasCaughtUp(limits)
+        #expect(!hasCaughtUp)
+        #expect(mustRead == [false, true, false, true])
+        client.end()
     }
 
     // MARK: - Every event in every phase

@@ -73,6 +73,8 @@ extension Dialogue {
     /// Before the texts of all errors that are not the client's.
     static var refusal: String { "max number of clients reached" }
     static var busy: String { "Device or resource busy" }
+    /// What the proxy says to those who must give up what they hold of its memory.
+    static var reliefErrors: [String] { ["the proxy is out of memory", busy] }
 
     /// Whether an error says that a server has had a fault, or the way to it: while its connection
     /// was greeted, or later.

@@ -69,6 +69,7 @@ import Testing
         if batch == 0 {
             scenario.limits.providedMbufs = MbufCounts(incremental: 1, plain: 2)
         } else {
+            scenario.limits.providedMbufs = MbufCounts(incremental: 4, plain: 4)
             scenario.limits.mbufSoftMax = 20
             scenario.limits.mbufHardMax = 24
             scenario.clientCount = 3...8
@@ -79,7 +80,7 @@ import Testing
         Simulation.run(50, of: scenario, from: 70 + batch)
     }
 
-    /// Clients over their limits wait, and are told of full queues.
+    /// Clients over their limits wait, and so do those who fill a queue.
     @Test(arguments: batches) func limitsHold(batch: UInt64) {
         var scenario = Self.plain
         scenario.pipelineMax = 30
@@ -88,11 +89,11 @@ import Testing
         scenario.bigValueSizes = 0...60_000
         if batch == 0 {
             scenario.limits.client = ClientLimits(
-                unsentSoftMax: 2000, unsentHardMax: 64 << 20, requestMax: 4)
+                unsentMax: 2000, requestMax: 4)
             scenario.clientConnections = 3
         } else {
             scenario.limits.serverRequestMax = 4
-            scenario.mayRefuse = true
+            scenario.limits.serverQueueMax = 500
         }
         Simulation.run(30, of: scenario, from: 72 + batch)
     }

@@ -285,6 +285,7 @@ extension SimulatedClient {
 
     private func mayFail(_ sent: Sent, with error: String, in world: World) -> Bool {
         if scenario.mayRefuse, error == Keys.busy { return true }
+        if scenario.mayCloseClients, Keys.reliefErrors.contains(error) { return true }
         return Keys.isFailure(error) && mayFail(sent, in: world)
     }
 

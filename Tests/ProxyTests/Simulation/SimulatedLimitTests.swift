@@ -34,7 +34,7 @@ import Testing
     @Test(arguments: batches) func clientsOverALimitWait(batch: UInt64) {
         var scenario = Scenario()
         scenario.limits.client = ClientLimits(
-            unsentSoftMax: 2000, unsentHardMax: 64 << 20, requestMax: batch == 0 ? 2 : 6)
+            unsentMax: 2000, requestMax: batch == 0 ? 2 : 6)
         scenario.pipelineMax = 30
         scenario.requestCount = 10...30
         scenario.clientFaults = 10
@@ -42,29 +42,63 @@ import Testing
         Simulation.run(150, of: scenario, from: 34 + batch)
     }
 
-    @Test(arguments: batches) func clientsOverTheHardLimitAreClosed(batch: UInt64) {
-        var scenario = Scenario()
+    /// A client that reads gets all it asked for, however much more there is than it may hold.
+    @Test(arguments: batches) func slowReadersGetEverything(batch: UInt64) {
+        var scenario = Self.huge
+        scenario.limits.streamingMin = 2000
         scenario.limits.client = ClientLimits(
-            unsentSoftMax: 5000, unsentHardMax: 20_000, requestMax: 50)
-        scenario.pipelineMax = 30
-        scenario.clientFaults = 60
-        scenario.mayCloseClients = true
-        scenario.bigValueSizes = 0...30_000
+            unsentMax: 2000, requestMax: 50, heldMax: 4_000_000, outrunMax: 500,
+            pauseMax: batch == 0 ? 3000 : 30_000)
+        scenario.pipelineMax = 20
+        scenario.clientFaults = batch == 0 ? 0 : 20
+        scenario.serverFaults = batch == 0 ? 0 : 2
         Simulation.run(100, of: scenario, from: 36 + batch)
     }
 
-    @Test(arguments: batches) func fullServerQueuesRefuse(batch: UInt64) {
+    /// One that does not is closed, before it stops those who wait behind it for ever.
+    @Test(arguments: batches) func clientsThatMustReadAndDoNotAreClosed(batch: UInt64) {
+        var scenario = Self.huge
+        scenario.limits.streamingMin = 2000
+        scenario.limits.client = ClientLimits(
+            unsentMax: 2000, requestMax: 50, heldMax: 2_000_000, outrunMax: 500,
+            pauseMax: 3000)
+        scenario.limits.clientStall = 3_000_000
+        scenario.pipelineMax = 20
+        scenario.clientFaults = 60
+        scenario.mayCloseClients = true
+        Simulation.run(100, of: scenario, from: 60 + batch)
+    }
+
+    /// Whoever fills a queue waits until there is room in it, and is refused nothing.
+    @Test(arguments: batches) func fullServerQueuesHoldTheirClients(batch: UInt64) {
         var scenario = Scenario()
         scenario.limits.serverRequestMax = batch == 0 ? 1 : 4
+        scenario.limits.serverQueueMax = batch == 0 ? 16 << 20 : 300
+        scenario.pipelineMax = 30
+        scenario.clientFaults = 10
+        scenario.serverFaults = 3
+        scenario.serverConnections = batch == 0 ? 1 : 2
+        if batch == 1 { scenario.pipelineMax = 1 }
+        Simulation.run(80, of: scenario, from: 38 + batch)
+    }
+
+    /// Not for ever, when the server takes nothing.
+    @Test(arguments: batches) func queuesThatDoNotMoveRefuse(batch: UInt64) {
+        var scenario = Scenario()
+        scenario.limits.serverRequestMax = 2
+        scenario.limits.serverQueueMax = 300
+        scenario.limits.serverStall = 3_000_000
         scenario.pipelineMax = 30
         scenario.mayRefuse = true
-        scenario.serverFaults = 3
-        Simulation.run(80, of: scenario, from: 38 + batch)
+        scenario.serverFaults = 10
+        scenario.clientFaults = batch == 0 ? 0 : 20
+        Simulation.run(80, of: scenario, from: 62 + batch)
     }
 
     @Test(arguments: batches) func memoryPressureKeepsClientsWaitingOrClosesThem(batch: UInt64) {
         var scenario = Scenario()
         scenario.limits = .forSimulation
+        scenario.limits.providedMbufs = MbufCounts(incremental: 4, plain: 4)
         scenario.limits.mbufSoftMax = batch == 0 ? 36 : 20
         scenario.limits.mbufHardMax = batch == 0 ? 44 : 24
         scenario.clientCount = 3...8

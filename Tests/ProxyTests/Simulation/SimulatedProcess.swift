@@ -183,7 +183,7 @@ extension Worker<SimulatedRing> {
     fileprivate var deadline: UInt64 {
         min(
             min(nextExpiry, nextTrim, nextAccept, nextRelief),
-            min(nextProbe, nextReopening, nextAuthentication),
+            min(nextProbe, nextReopening, nextAuthentication, nextStall),
             min(drainDeadline, nextDrainTick))
     }
 }

@@ -8,6 +8,7 @@ import Testing
     /// socket closes at once, and the worker must not look after it again.
     @Test func closingAnIdleClientForMemoryDoesNotTrap() {
         var scenario = Scenario()
+        scenario.limits.providedMbufs = MbufCounts(incremental: 4, plain: 4)
         scenario.limits.mbufSoftMax = 20
         scenario.limits.mbufHardMax = 24
         scenario.limits.client.requestMax = 2
