@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from launch import Program, pool, wait_until
+from launch import IS_LONG, Program, pool, wait_until
 from ports import HOST, free_port
 from resp import Client, encode
 
@@ -114,6 +114,7 @@ def test_strangers_that_send_half_of_something_huge_hold_up_nobody(program):
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.skipif(not IS_LONG, reason="takes a minute: CASHEW_LONG=1")
 def test_time_to_authenticate_is_limited(program):
     """60 s for all tries together; who has authenticated may be idle for as long as it likes."""
     idle, guesser, friend = Client(program.address), Client(program.address), authenticated(program)

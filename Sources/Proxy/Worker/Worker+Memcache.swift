@@ -72,7 +72,7 @@ extension Worker where IO: ~Copyable {
         from client: Handle<ClientConnection>
     ) {
         guard request.problem == .none else { return refuse(request, from: client) }
-        guard hasRoomForRequest || request.isNoreply || request.verb == .quit else {
+        guard !lacksRoom || request.isNoreply || request.verb == .quit else {
             return refuseForRoom(client)
         }
         guard request.isRegular else {

@@ -19,27 +19,23 @@ extension Worker where IO: ~Copyable {
         let client = requests[request].client
         guard !client.isNone, clients[client].unsentCount > limits.client.outrunMax else { return }
         setApart(connection)
-        noteOutrun(client)
     }
 
-    /// A client has got replies.
-    @inline(__always)
-    mutating func noteOutrun(_ client: Handle<ClientConnection>) {
-        if clients[client].unsentCount > limits.client.pauseMax { outrun = client }
-    }
-
-    /// Does not read a connection any more that has brought a client more than it may hold.
-    mutating func pauseForOutrun(_ connection: Handle<ServerConnection>) {
-        let client = outrun
-        outrun = .none
-        guard clients.contains(client), clients[client].unsentCount > limits.client.pauseMax,
-            connections[connection].phase == .ready, !connections[connection].isPaused
-        else { return }
-        setApart(connection)
-        connections[connection].pause(for: client)
-        counters.value.serverPauses.add(1)
-        touch(connection)
-        watch(client)
+    /// Does not read the connections any more whose next reply is for a client that holds more than
+    /// it may.
+    private mutating func pauseServers(of client: Handle<ClientConnection>) {
+        var next = connections.next(from: 0)
+        while let connection = next {
+            next = connections.next(from: connection.index + 1)
+            guard connections[connection].phase == .ready, connections[connection].awaitsReply,
+                !connections[connection].isPaused,
+                requests[whole(of: connections[connection].firstRequest)].client == client
+            else { continue }
+            setApart(connection)
+            connections[connection].pause(for: client)
+            counters.value.serverPauses.add(1)
+            touch(connection)
+        }
     }
 
     /// The client for whose sake connections are paused has read, or left.
@@ -97,8 +93,9 @@ extension Worker where IO: ~Copyable {
 
     // MARK: Clients that must read
 
-    /// Watches whether a client reads.
+    /// Watches whether a client reads that must.
     mutating func watch(_ client: Handle<ClientConnection>) {
+        if clients[client].unsentCount > limits.client.pauseMax { pauseServers(of: client) }
         guard !clients[client].isSlow else { return }
         if slow.count == slow.capacity { checkSlowClients() }
         clients[client].isSlow = true

@@ -13,7 +13,8 @@ extension Worker where IO: ~Copyable {
                 return
             }
             // It is looked after again when its own are answered; or is told that there is no room.
-            guard hasRoomForRequest || clients[client].requestCount == 0 else {
+            lacksRoom = !hasRoomForRequest
+            guard !lacksRoom || clients[client].requestCount == 0 else {
                 return mbufs.append(rest, to: &clients[client].backlog)
             }
             let isWhole =
@@ -27,7 +28,7 @@ extension Worker where IO: ~Copyable {
     }
 
     /// Whether one more request fits, with a fragment and a greeting for each server of its pool.
-    var hasRoomForRequest: Bool {
+    private var hasRoomForRequest: Bool {
         requests.capacity &- requests.count > UInt32(truncatingIfNeeded: parts.count &* 3 &+ 1)
     }
 

@@ -60,7 +60,6 @@ extension Worker where IO: ~Copyable {
             if completion.result > 0, connections[connection].phase != .closing {
                 connections[connection].didMove(at: milliseconds)
                 parseReplies(in: completion.slice, from: connection)
-                if !outrun.isNone { pauseForOutrun(connection) }
                 // What it holds may wait for its queue to get shorter.
                 if connections[connection].holdsClients { touch(connection) }
             }

@@ -75,7 +75,6 @@ extension Worker where IO: ~Copyable {
         mbufs.append(slice, to: &clients[client].outgoing)
         mbufs.append(ending, to: &clients[client].outgoing)
         pop(request, of: client)
-        noteOutrun(client)
         touch(client)
     }
 
@@ -111,7 +110,6 @@ extension Worker where IO: ~Copyable {
         guard clients[client].firstRequest == request else { return }
         mbufs.append(moving: &requests[request].reply, to: &clients[client].outgoing)
         pop(request, of: client)
-        noteOutrun(client)
         touch(client)
     }
 

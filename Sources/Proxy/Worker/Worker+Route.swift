@@ -10,7 +10,7 @@ extension Worker where IO: ~Copyable {
         else { return }
         switch command.handling {
         case .forward, .placeholder:
-            guard hasRoomForRequest else { return refuseForRoom(client) }
+            guard !lacksRoom else { return refuseForRoom(client) }
         case .local, .refused: break
         }
         switch command.handling {

@@ -3,7 +3,11 @@
 extension Worker where IO: ~Copyable {
     mutating func act(for client: Handle<ClientConnection>) {
         if clients[client].isSlow { checkPace(of: client) }
-        if clients[client].mustRead(limits.client) { watch(client) }
+        if clients[client].unsentCount > limits.client.unsentMax / 2,
+            clients[client].mustRead(limits.client)
+        {
+            watch(client)
+        }
         let mayRead = mayRead(client)
         while true {
             let socket = clients[client].socket

@@ -81,10 +81,10 @@ struct Worker<IO: Ring & ~Copyable>: ~Copyable {
     var slow: HandleList<ClientConnection>
     /// When to look for clients and server connections that do not move.
     var nextStall = UInt64.max
+    /// Whether there is no room for the request being taken among those in flight.
+    var lacksRoom = false
     /// The connection that the request just taken has filled; `none` if it has filled none.
     var filled = Handle<ServerConnection>.none
-    /// A client that has just got more replies than it may hold; `none` if there is none.
-    var outrun = Handle<ClientConnection>.none
     /// Server connections set apart.
     var setApartCount = 0
     var isRunning = true
