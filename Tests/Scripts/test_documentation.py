@@ -79,6 +79,9 @@ def test_every_directive_is_listed_once():
     ]:
         listed = [name for first, *_ in rows(text(path), header) for name in names(first)]
         assert sorted(listed) == directives, path
+    manual = text("docs/cashew.8")
+    manual = manual[manual.index(".SH CONFIGURATION"):manual.index(".SH SIGNALS")]
+    assert sorted(re.findall(r"^\.TP\n\.B (\w+)$", manual, re.MULTILINE)) == directives
 
 
 def test_the_flags_of_the_help_are_listed():
