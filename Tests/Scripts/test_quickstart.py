@@ -38,7 +38,14 @@ def is_open(port):
 
 
 def start(folder, binary=BINARY, before=None):
-    """Starts the script as a terminal does: in a process group of its own."""
+    """Starts the script as a terminal does: in a process group of its own, which may be interrupted
+    even if these tests run in the background of a shell, where that is ignored."""
+
+    def prepare():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if before:
+            before()
+
     return subprocess.Popen(
         [SCRIPT],
         env={**os.environ, "CASHEW": binary, "TMPDIR": str(folder)},
@@ -46,7 +53,7 @@ def start(folder, binary=BINARY, before=None):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=before,
+        preexec_fn=prepare,
     )
 
 
