@@ -60,9 +60,9 @@ extension MemcacheReplyWords {
         case .storeIf: self = [.stored, .notStored, .badDataChunk]
         case .storeSame: self = [.stored, .notStored, .exists, .notFound, .badDataChunk]
         case .count: self = [.number, .notFound, .notNumeric, .badDelta]
-        // `delete key 5` and `verbosity x` are left to the server.
-        case .delete: self = [.deleted, .notFound, .misunderstood]
+        case .delete: self = [.deleted, .notFound]
         case .touch: self = [.touched, .notFound, .badExpiry]
+        // `verbosity x` is left to the server.
         case .done: self = [.ok, .notAllowed, .badExpiry, .misunderstood]
         case .version: self = [.version]
         case .statistics: self = [.statistic, .end]

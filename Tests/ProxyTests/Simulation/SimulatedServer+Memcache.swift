@@ -50,7 +50,7 @@ extension SimulatedServer {
             }
         }
         var wrong = [Self.line(name == "version" ? "OK" : "VERSION 1")]
-        if !["delete", "flush_all", "verbosity"].contains(name) {
+        if !["flush_all", "verbosity"].contains(name) {
             wrong += ["ERROR", "CLIENT_ERROR bad command line format"].map(Self.line)
         }
         if !isGet {
