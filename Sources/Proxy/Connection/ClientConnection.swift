@@ -143,7 +143,8 @@ extension ClientConnection {
         if quietCount < .max { quietCount += 1 }
         guard phase == .open else { return }
         if holds, ending == .none { ending = .holding }
-        if isLate || (quietCount >= Self.restMax && requestCount == 0) {
+        let isIdle = requestCount == 0 && backlog.isEmpty
+        if isLate || (quietCount >= Self.restMax && isIdle) {
             // Half a request that does not go on is given up.
             ending = .quiet
             drain()

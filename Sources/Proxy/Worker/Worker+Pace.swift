@@ -45,6 +45,8 @@ extension Worker where IO: ~Copyable {
             next = connections.next(from: connection.index + 1)
             guard connections[connection].pausedFor == client else { continue }
             connections[connection].resume(at: milliseconds)
+            // Its requests may be too old again.
+            nextExpiry = min(nextExpiry, now)
             touch(connection)
         }
     }
